@@ -80,7 +80,11 @@ class Architecture:
             ConfigError: If a key is missing or unknown.
         """
         try:
-            return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+            arguments: dict[str, Any] = {
+                name: tuple(value) if isinstance(value, list) else value
+                for name, value in values.items()
+            }
+            return cls(**arguments)
         except TypeError as error:
             raise ConfigError(f'architecture: {error}.') from error
 

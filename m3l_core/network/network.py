@@ -1,0 +1,73 @@
+"""The Linear Fusion network: two streams, one encoder, one decoder, three predictions.
+
+Dimensions: M = 2 modalities (0 = RGB, 1 = depth), B images, K classes, H rows, W columns.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TYPE_CHECKING
+
+import torch
+from torch import nn, Tensor
+import torch.nn.functional as F
+
+from m3l_core.network.decoder import Decoder
+from m3l_core.network.encoder import Encoder
+from m3l_core.network.fusion import MODALITIES
+
+if TYPE_CHECKING:
+    from m3l_core.architecture import Architecture
+
+
+class Predictions(NamedTuple):
+    """Logits `(B, K, H, W)` of the color stream, the depth stream, and both together."""
+
+    rgb: Tensor
+    depth: Tensor
+    ensemble: Tensor
+
+
+class LinearFusion(nn.Module):
+    """Segments a color image, a depth image, or both, with the same weights.
+
+    Maheshwari, Liu, Kira: Missing Modality Robustness in Semi-Supervised Multi-Modal Semantic
+    Segmentation, WACV 2024.
+
+    Args:
+        architecture: The sizes.
+        drop_path: Probability of dropping a residual branch of the last block; rises from 0.
+        dropout: Probability of dropping a channel before the last layer.
+    """
+
+    def __init__(
+        self, architecture: Architecture, *, drop_path: float = 0.1, dropout: float = 0.1
+    ) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.encoder = Encoder(architecture, drop_path=drop_path)
+        self.decoder = Decoder(architecture, dropout=dropout)
+        self.alpha = nn.Parameter(torch.ones(MODALITIES))
+
+    def forward(self, rgb: Tensor, depth: Tensor, present: Tensor | None = None) -> Predictions:
+        """Return the three predictions at input size.
+
+        Args:
+            rgb: `(B, 3, H, W)`, normalized.
+            depth: `(B, 3, H, W)`, encoded and normalized.
+            present: `(B, 2)` bool, which modalities are there; None = all.
+        """
+        streams = self.stream_logits(rgb, depth, present)
+        logits = torch.cat([streams, self.ensemble(streams.detach())[None]])
+        size = rgb.shape[-2:]
+        logits = F.interpolate(logits.flatten(0, 1), size, mode='bilinear', align_corners=True)
+        return Predictions(*logits.unflatten(0, (MODALITIES + 1, -1)))
+
+    def stream_logits(self, rgb: Tensor, depth: Tensor, present: Tensor | None = None) -> Tensor:
+        """Return the logits of the streams at a quarter of the input size, `(M, B, K, h, w)`."""
+        pyramid = self.encoder(torch.cat([rgb, depth]), present)
+        logits: Tensor = self.decoder(pyramid).unflatten(0, (MODALITIES, -1))
+        return logits
+
+    def ensemble(self, streams: Tensor) -> Tensor:
+        """Return the streams' logits `(M, B, K, h, w)` weighted by softmax(alpha), summed."""
+        return torch.einsum('m,mbkhw->bkhw', self.alpha.softmax(0).to(streams.dtype), streams)
