@@ -1,0 +1,81 @@
+"""The values a stream gives away: frames to label, and counts to report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from m3l_core.frames import Modality
+    from m3l_core.stream.mode import Mode
+
+
+@dataclass(frozen=True)
+class Taken:
+    """One frame to label: a pair, or one image alone.
+
+    Attributes:
+        rgb: The RGB image as it was added, or None.
+        depth: The depth image as it was added, or None.
+        anchor: The stream whose stamp, size and frame the labels have.
+        stamp_ns: Header stamp of the anchor image, as it came (0 stays 0).
+        receive_ns: When the anchor image arrived, in steady time.
+        pair_gap_ns: Stamp of depth, offset added, minus stamp of RGB; None for one image alone.
+        wait_ns: How long the anchor image was held for its partner.
+        mode: The mode when the frame was taken.
+        reason: `paired`, or why the image is alone: `no_partner` (none can come any more),
+            `deadline`, `depth_stale`, `depth_late`, `rgb_missing`, `clock_jump`.
+    """
+
+    rgb: object | None
+    depth: object | None
+    anchor: Modality
+    stamp_ns: int
+    receive_ns: int
+    pair_gap_ns: int | None
+    wait_ns: int
+    mode: Mode
+    reason: str
+
+
+@dataclass(frozen=True)
+class InputStatistics:
+    """What one stream did so far.
+
+    Attributes:
+        received: Images that arrived.
+        period_ns: Measured time between arrivals, or None until known.
+        age_ns: Time since the last arrival, or None if there was none.
+        drops: Images that became no label, by reason: `out_of_order`, `unpaired`, `superseded`
+            (something newer was taken), `skipped` (`unpaired: skip`), `overflow`, `clock_jump`.
+        zero_stamps: Images without a stamp, which pair by the time they arrived.
+    """
+
+    received: int
+    period_ns: int | None
+    age_ns: int | None
+    drops: dict[str, int]
+    zero_stamps: int
+
+
+@dataclass(frozen=True)
+class StreamStatistics:
+    """Both streams, and how they pair.
+
+    Attributes:
+        rgb: The RGB stream.
+        depth: The depth stream.
+        pairs: Pairs found so far, taken or not.
+        lone: Anchor images that found no partner, taken or not.
+        gap_ns: Largest difference of stamps that pairs now.
+        lag_ns: Learned 99th percentile of depth's arrival after RGB, or None until known.
+        wait_ns: How long an RGB image waits for its partner now.
+    """
+
+    rgb: InputStatistics
+    depth: InputStatistics
+    pairs: int
+    lone: int
+    gap_ns: int
+    lag_ns: int | None
+    wait_ns: int
