@@ -1,0 +1,124 @@
+"""What every engine can do, and which one opens a model file."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import get_args, Literal, Protocol, TYPE_CHECKING
+
+import numpy as np
+
+from m3l_core.errors import EngineError, expect_array, missing_module, ModelError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from m3l_core.model_card import ModelCard
+
+Backend = Literal['auto', 'openvino', 'torch']
+Precision = Literal['auto', 'float32', 'bf16']
+
+
+class Engine(Protocol):
+    """A network loaded and ready: images in, labels out.
+
+    Attributes:
+        card: What the network is and expects; its `image_size` is the H and W below.
+        backend: The library that runs it.
+        precision: The number format it computes in.
+    """
+
+    card: ModelCard
+    backend: str
+    precision: str
+
+    def run(
+        self,
+        rgb: NDArray[np.uint8],
+        depth: NDArray[np.float32],
+        present: NDArray[np.float32],
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Return labels and confidence, each `(1, H, W)`, for one pair of images.
+
+        Args:
+            rgb: `(1, H, W, 3)` in the order R, G, B.
+            depth: `(1, H, W)` in meters; 0 or NaN where the sensor saw nothing.
+            present: `(1, 2)`, 1 where color and depth are there, 0 where not. The images of
+                a missing modality are not looked at.
+
+        Raises:
+            FrameError: If an array has another shape or type.
+            EngineError: If the engine fails.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free what the engine holds; it cannot run afterwards."""
+        ...
+
+
+def expect_inputs(
+    card: ModelCard,
+    rgb: NDArray[np.uint8],
+    depth: NDArray[np.float32],
+    present: NDArray[np.float32],
+) -> None:
+    """Check the arrays given to an engine.
+
+    Raises:
+        FrameError: If one has another shape or type than the network takes.
+    """
+    height, width = card.image_size
+    hint = 'Segmenter fits images of any size.'
+    expect_array('rgb', rgb, (1, height, width, 3), np.uint8, hint=hint)
+    expect_array('depth', depth, (1, height, width), np.float32, hint=hint)
+    expect_array('present', present, (1, 2), np.float32)
+
+
+def open_engine(
+    path: Path | str,
+    backend: str = 'auto',
+    *,
+    precision: str = 'auto',
+    threads: int = 0,
+    cache_dir: Path | None = None,
+) -> Engine:
+    """Return the network in `path`, loaded into an engine.
+
+    Args:
+        path: An ONNX file that `m3l export` wrote, or (with torch) a checkpoint.
+        backend: One of `Backend`; 'auto' takes OpenVINO for an ONNX file where it is
+            installed, else torch.
+        precision: One of `Precision`; 'auto' takes the fastest the processor has.
+        threads: CPU threads to use; 0 for all.
+        cache_dir: Where OpenVINO may keep compiled networks, so that the next start is quick.
+
+    Raises:
+        ModelError: If the file is missing, damaged, or not what it should be.
+        EngineError: If a choice is unknown, the library is missing, or cannot run the network.
+    """
+    path = Path(path)
+    _expect_choice('backend', backend, get_args(Backend))
+    _expect_choice('precision', precision, get_args(Precision))
+    if threads < 0:
+        raise EngineError(f'threads: expected 0 (all) or more, got {threads}.')
+    if not path.is_file():
+        raise ModelError(f'{path}: no such file. Give the path of a model file.')
+    if backend == 'auto':
+        has_openvino = find_spec('openvino') is not None
+        backend = 'openvino' if has_openvino and path.suffix == '.onnx' else 'torch'
+    try:
+        if backend == 'openvino':
+            from m3l_core.runtime.openvino_engine import OpenVinoEngine
+
+            return OpenVinoEngine(path, precision=precision, threads=threads, cache_dir=cache_dir)
+        from m3l_core.runtime.torch_engine import TorchEngine
+
+        return TorchEngine(path, precision=precision, threads=threads)
+    except ModuleNotFoundError as error:
+        raise EngineError(str(missing_module(error, f'the {backend} engine'))) from error
+
+
+def _expect_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise EngineError(f'{name}: expected one of {", ".join(choices)}, got {value!r}.')
