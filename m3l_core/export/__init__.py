@@ -1,0 +1,1 @@
+"""From a checkpoint to one file that any engine runs, proven to give the same labels."""

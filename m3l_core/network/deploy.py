@@ -1,0 +1,177 @@
+"""The network as robots run it: camera images in, labels out, folded, every size a constant.
+
+Sizes are Python numbers taken from the card, so that the exported graph is static and holds no
+arithmetic on shapes.
+
+Dimensions: M = 2 modalities, N = h*w tokens, C channels, D decoder channels, K classes; H x W
+the camera's size, h x w a feature map's.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import cast, TYPE_CHECKING
+
+import torch
+from torch import nn, Tensor
+import torch.nn.functional as F
+
+from m3l_core.network.fold import fold_decoder, fold_equal_channels
+from m3l_core.network.folded_block import FoldedBlock, FoldedNorm, image_of, tokens_of
+from m3l_core.network.fusion import MODALITIES
+from m3l_core.network.inputs import InputEncoder
+
+if TYPE_CHECKING:
+    from m3l_core.model_card import ModelCard
+    from m3l_core.network.encoder import Block, Encoder, PatchEmbedding, Stage
+    from m3l_core.network.network import LinearFusion
+
+Size = tuple[int, int]
+
+
+class Deployment(nn.Module):
+    """A trained network for one pair of images at a time, equal to the plain one.
+
+    What TensorRT demands shows in the order of operations: `rgb` meets a cast first, and each
+    output is itself the cast to uint8.
+    """
+
+    def __init__(self, model: LinearFusion, card: ModelCard) -> None:
+        super().__init__()
+        model = deepcopy(model).eval().float()
+        self.image_size = card.image_size
+        self.inputs = InputEncoder(card)
+        self.encoder = FoldedEncoder(
+            model.encoder, card.network_size, equal_depth_channels=card.depth.kind != 'metric3'
+        )
+        self.decoder = FoldedDecoder(model, self.encoder.sizes)
+        self.requires_grad_(requires_grad=False)
+        self.eval()
+
+    def forward(self, rgb: Tensor, depth: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+        """Return labels and confidence, each `(1, H, W)` uint8.
+
+        Args:
+            rgb: `(1, H, W, 3)` uint8.
+            depth: `(1, H, W)` float32 meters; 0 or NaN where the sensor saw nothing.
+            present: `(1, 2)` float32, 1 where a modality is there.
+        """
+        logits = self.logits(rgb, depth, present)
+        confidence = logits.softmax(1).amax(1) * 255 + 0.5
+        labels = logits.argmax(1)
+        return labels.float().to(torch.uint8), confidence.clamp(0, 255).to(torch.uint8)
+
+    def logits(self, rgb: Tensor, depth: Tensor, present: Tensor) -> Tensor:
+        """Return the ensemble's logits `(1, K, H, W)` at the camera's size."""
+        pyramid = self.encoder(*self.inputs(rgb, depth), present)
+        return F.interpolate(
+            self.decoder(pyramid), self.image_size, mode='bilinear', align_corners=True
+        )
+
+
+class FoldedEncoder(nn.Module):
+    """The encoder for one pair of images."""
+
+    def __init__(self, encoder: Encoder, size: Size, *, equal_depth_channels: bool) -> None:
+        super().__init__()
+        stages = [cast('Stage', stage) for stage in encoder.stages]
+        self.sizes: list[Size] = []
+        for stage in stages:
+            size = _embedded_size(stage.embed.proj, size)
+            self.sizes.append(size)
+        self.embed_pair = PairEmbedding(
+            stages[0].embed, self.sizes[0], equal_depth_channels=equal_depth_channels
+        )
+        self.embeds = nn.ModuleList(
+            Embedding(stage.embed, size)
+            for stage, size in zip(stages[1:], self.sizes[1:], strict=True)
+        )
+        self.stages = nn.ModuleList(
+            nn.Sequential(
+                *(FoldedBlock(cast('Block', b), size) for b in stage.blocks),
+                FoldedNorm(stage.norm),
+            )
+            for stage, size in zip(stages, self.sizes, strict=True)
+        )
+
+    def forward(self, rgb: Tensor, depth: Tensor, present: Tensor) -> list[Tensor]:
+        """Return the tokens at 1/4, 1/8, 1/16 and 1/32, each `(M, N, C)`."""
+        pyramid = [self.stages[0](self.embed_pair(rgb, depth, present))]
+        for embed, stage, size in zip(self.embeds, self.stages[1:], self.sizes[:-1], strict=True):
+            pyramid.append(stage(embed(image_of(pyramid[-1], size))))
+        return pyramid
+
+
+class PairEmbedding(nn.Module):
+    """The first patch embedding, which tells a missing image from one that is there.
+
+    Depth has a convolution of its own, with one channel where its encoding repeats that.
+    """
+
+    def __init__(
+        self, embedding: PatchEmbedding, size: Size, *, equal_depth_channels: bool
+    ) -> None:
+        super().__init__()
+        self.rgb = self.depth = embedding.proj
+        self.depth_channels = 3
+        if equal_depth_channels:
+            self.depth, self.depth_channels = fold_equal_channels(embedding.proj), 1
+        self.norm = FoldedNorm(embedding.norm)
+        self.mask_token = embedding.mask_token
+        self.size = size
+
+    def forward(self, rgb: Tensor, depth: Tensor, present: Tensor) -> Tensor:
+        """Return tokens `(M, N, C)` of the normalized pair `(1, 3, H, W)` each."""
+        image = torch.cat([self.rgb(rgb), self.depth(depth[:, : self.depth_channels])])
+        keep = present.reshape(MODALITIES, 1, 1) > 0.5
+        return torch.where(keep, self.norm(tokens_of(image, self.size)), self.mask_token)
+
+
+class Embedding(nn.Module):
+    """A later patch embedding."""
+
+    def __init__(self, embedding: PatchEmbedding, size: Size) -> None:
+        super().__init__()
+        self.proj, self.norm = embedding.proj, FoldedNorm(embedding.norm)
+        self.size = size
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return tokens `(M, N, C)` of `(M, C_in, H, W)`."""
+        tokens: Tensor = self.norm(tokens_of(self.proj(image), self.size))
+        return tokens
+
+
+class FoldedDecoder(nn.Module):
+    """The decoder with one linear layer per scale, giving the ensemble's logits alone.
+
+    The class projection is linear, so the ensemble may be formed before or after it. After is
+    faster: K channels are weighted and added instead of D.
+    """
+
+    def __init__(self, model: LinearFusion, sizes: list[Size]) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(fold_decoder(model.decoder))
+        self.classify = model.decoder.classify
+        self.sizes = sizes
+        shares = model.alpha.detach().double().softmax(0).float()
+        self.shares = nn.Parameter(shares.reshape(MODALITIES, 1, 1, 1))
+
+    def forward(self, pyramid: list[Tensor]) -> Tensor:
+        """Return logits `(1, K, h, w)` at a quarter of the network's size."""
+        finest = self.sizes[0]
+        total = torch.zeros(())
+        for tokens, layer, size in zip(pyramid, self.layers, self.sizes, strict=True):
+            image = image_of(layer(tokens), size)
+            if size == finest:
+                total = image
+            else:
+                total = total + F.interpolate(image, finest, mode='bilinear', align_corners=False)
+        logits: Tensor = self.classify(F.relu(total))
+        return (logits * self.shares).sum(0, keepdim=True)
+
+
+def _embedded_size(convolution: nn.Conv2d, size: Size) -> Size:
+    """Return the size of what `convolution`, square and padded by half, makes of `size`."""
+    kernel, stride = convolution.kernel_size[0], convolution.stride[0]
+    height, width = ((length + 2 * (kernel // 2) - kernel) // stride + 1 for length in size)
+    return height, width
