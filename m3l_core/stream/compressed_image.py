@@ -7,7 +7,7 @@ The `format` of a message follows image_transport: `rgb8; jpeg compressed bgr8`,
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import cv2
 import numpy as np
@@ -17,6 +17,8 @@ from m3l_core.stream.image_header import ImageHeader, read_header
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+Gray = TypeVar('Gray', np.uint8, np.uint16)
 
 _DEPTH_HEADER = struct.Struct('<iff')
 """compressedDepth: a kind, then A and B of `depth = A / (value - B)`, used for 32FC1 only."""
@@ -40,7 +42,7 @@ def decode_color(format_name: str, data: memoryview) -> NDArray[np.uint8]:
         )
     header = read_header(where, data)
     pixels = _decode(where, header, data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels)  # type: ignore[no-any-return]
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)  # type: ignore[no-any-return]
 
 
 def decode_compressed_depth(format_name: str, data: memoryview) -> NDArray[np.generic]:
@@ -52,7 +54,7 @@ def decode_compressed_depth(format_name: str, data: memoryview) -> NDArray[np.ge
     where = 'compressed depth image'
     encoding, _, codec = (part.strip().lower() for part in format_name.partition(';'))
     if encoding in ('16uc1', 'mono16', 'png') and 'compresseddepth' not in codec:
-        return _decode_png16(where, data)
+        return decode_gray_png(where, data, np.uint16)
     if encoding not in ('16uc1', 'mono16', '32fc1') or 'compresseddepth' not in codec:
         raise FrameError(
             f"{where}: expected the format '16UC1; compressedDepth png' or "
@@ -70,8 +72,24 @@ def decode_compressed_depth(format_name: str, data: memoryview) -> NDArray[np.ge
             'bytes. Check its publisher.'
         )
     _, a, b = _DEPTH_HEADER.unpack_from(data)
-    values = _decode_png16(where, data[_DEPTH_HEADER.size :])
+    values = decode_gray_png(where, data[_DEPTH_HEADER.size :], np.uint16)
     return _dequantize(where, values, a, b) if encoding == '32fc1' else values
+
+
+def decode_gray_png(where: str, data: memoryview, dtype: type[Gray]) -> NDArray[Gray]:
+    """Return the `(H, W)` values of a PNG of one channel, of 8 or 16 bits as `dtype` says.
+
+    Raises:
+        FrameError: If the bytes are anything else.
+    """
+    bits = np.dtype(dtype).itemsize * 8
+    header = read_header(where, data)
+    if (header.kind, header.gray, header.bit_depth) != ('png', True, bits):
+        raise FrameError(
+            f'{where}: expected a PNG with one channel of {bits} bits, got a '
+            f'{header.description}. Choose the right topic or file.'
+        )
+    return _decode(where, header, data, cv2.IMREAD_UNCHANGED).view(dtype)
 
 
 def encode_compressed_depth(depth_mm: NDArray[np.uint16]) -> bytes:
@@ -115,17 +133,6 @@ def _decode(
         )
     result: NDArray[np.uint8 | np.uint16] = pixels
     return result
-
-
-def _decode_png16(where: str, data: memoryview) -> NDArray[np.uint16]:
-    header = read_header(where, data)
-    if (header.kind, header.channels, header.bit_depth) != ('png', 1, 16):
-        raise FrameError(
-            f'{where}: expected a PNG with one channel of 16 bits, got a {header.kind.upper()} '
-            f'with {header.channels} of {header.bit_depth} bits. Choose the depth topic.'
-        )
-    pixels = _decode(where, header, data, cv2.IMREAD_UNCHANGED)
-    return pixels.view(np.uint16)
 
 
 def _dequantize(where: str, values: NDArray[np.uint16], a: float, b: float) -> NDArray[np.float32]:

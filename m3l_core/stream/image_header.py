@@ -41,6 +41,14 @@ class ImageHeader:
     width: int
     channels: int
     bit_depth: int
+    gray: bool
+    """One channel that is a value, not an index into a palette."""
+
+    @property
+    def description(self) -> str:
+        """Kind and type of the pixels, for the text of an error."""
+        colors = 'gray' if self.gray else 'color'
+        return f'{self.kind.upper()} of {self.width}x{self.height} {self.bit_depth}-bit {colors}'
 
 
 def check_size(where: str, height: int, width: int) -> None:
@@ -104,7 +112,9 @@ def _png_header(where: str, data: memoryview) -> ImageHeader:
             )
         if position == 8 and kind == b'IHDR' and length == 13:
             width, height, bit_depth, color = struct.unpack_from('>IIBB', data, position + 8)
-            header = ImageHeader('png', height, width, _PNG_CHANNELS.get(color, 1), bit_depth)
+            header = ImageHeader(
+                'png', height, width, _PNG_CHANNELS.get(color, 1), bit_depth, gray=color == 0
+            )
         if header is None:
             break
         if kind == b'IEND':
@@ -118,8 +128,8 @@ def _png_header(where: str, data: memoryview) -> ImageHeader:
 
 def _jpeg_header(where: str, data: memoryview) -> ImageHeader:
     """Return the header of a JPEG that ends where a JPEG ends."""
-    tail = bytes(data[-64:]).rstrip(b'\x00')  # Some cameras pad with zeros.
-    if not tail.endswith(b'\xff\xd9'):
+    # Some cameras hand over their whole buffer, zeros behind the image included.
+    if not bytes(data).rstrip(b'\x00').endswith(b'\xff\xd9'):
         raise FrameError(
             f'{where}: expected a whole JPEG, got {len(data)} bytes without its end marker. '
             'It was cut on its way.'
@@ -133,7 +143,7 @@ def _jpeg_header(where: str, data: memoryview) -> ImageHeader:
         marker = data[position + 1]
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             bits, height, width, channels = struct.unpack_from('>BHHB', data, position + 4)
-            return ImageHeader('jpeg', height, width, channels, bits)
+            return ImageHeader('jpeg', height, width, channels, bits, gray=channels == 1)
         position += 2 + struct.unpack_from('>H', data, position + 2)[0]
     raise FrameError(
         f'{where}: expected a JPEG with a size in its header, got none up to byte {position}. '
