@@ -56,14 +56,12 @@ class BagWriter:
         self._jpeg_quality = jpeg_quality
         self._connections: dict[str, Any] = {}
         _check_target(self._path, force=force)
+        parent = self._path.absolute().parent
         try:
-            self._path.absolute().parent.mkdir(parents=True, exist_ok=True)
-            folder = tempfile.mkdtemp(
-                prefix=f'.{self._path.name}.', dir=self._path.absolute().parent
-            )
+            parent.mkdir(parents=True, exist_ok=True)
+            self._folder = Path(tempfile.mkdtemp(prefix=f'.{self._path.name}.', dir=parent))
         except OSError as error:
             raise _cannot_write(self._path, error) from error
-        self._folder = Path(folder)
         try:
             self._open()
         except BaseException:
@@ -83,7 +81,10 @@ class BagWriter:
         )
         if self._compressed:
             self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
-        self._writer.open()
+        try:
+            self._writer.open()
+        except OSError as error:
+            raise _cannot_write(self._path, error) from error
 
     def write_rgb(
         self, rgb: NDArray[np.uint8], stamp_ns: int, *, receive_ns: int | None = None
@@ -99,16 +100,16 @@ class BagWriter:
 
     def write_encoded_rgb(
         self, data: bytes, stamp_ns: int, *, receive_ns: int | None = None
-    ) -> None:
-        """Write a JPEG or PNG as it is, whatever the transport.
+    ) -> tuple[int, int]:
+        """Write a JPEG or PNG as it is, whatever the transport; return its height and width.
 
         Raises:
             FrameError: If the bytes are no whole JPEG or PNG.
         """
-        kind = read_header('rgb', memoryview(data)).kind
-        self._write_compressed(
-            f'{RGB_TOPIC}/compressed', f'rgb8; {kind} compressed bgr8', data, stamp_ns, receive_ns
-        )
+        header = read_header('rgb', memoryview(data))
+        format_name = f'rgb8; {header.kind} compressed bgr8'
+        self._write_compressed(f'{RGB_TOPIC}/compressed', format_name, data, stamp_ns, receive_ns)
+        return header.height, header.width
 
     def write_depth(
         self, depth_mm: NDArray[np.uint16], stamp_ns: int, *, receive_ns: int | None = None
@@ -230,4 +231,6 @@ def _check_target(path: Path, *, force: bool) -> None:
 
 
 def _cannot_write(path: Path, error: OSError) -> BagError:
-    return BagError(f'{path}: cannot be written: {error.strerror}. Give a folder with room.')
+    return BagError(
+        f'{path}: cannot be written: {error.strerror or error}. Give a folder with room.'
+    )
