@@ -1,0 +1,44 @@
+"""Which Fast DDS profile a process is started with; imports no ROS, so launch can ask it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from m3l_core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SHIPPED_PROFILE = Path(__file__).with_name('fastdds_profile.xml')
+
+_OLD_VARIABLE = 'FASTRTPS_DEFAULT_PROFILES_FILE'
+_NEW_VARIABLE = 'FASTDDS_DEFAULT_PROFILES_FILE'
+_OLD_DISTRIBUTIONS = ('humble', 'iron', 'jazzy')
+"""Those whose Fast DDS knows only the old variable; later ones warn about it."""
+
+
+def profile_environment(choice: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables to set so that Fast DDS has room for images; often none.
+
+    A profile that the user already set stays, and other middleware is left alone.
+
+    Args:
+        choice: 'shipped', 'keep' (change nothing), or the path of another profile.
+        environment: The variables of the process to be started, as `os.environ`.
+
+    Raises:
+        ConfigError: If the path names no file.
+    """
+    if choice == 'keep':
+        return {}
+    profile = SHIPPED_PROFILE if choice == 'shipped' else Path(choice).expanduser()
+    if not profile.is_file():
+        raise ConfigError(
+            f'dds_profile: expected shipped, keep, or the path of a file, got {choice!r}.'
+        )
+    uses_fast_dds = 'fastrtps' in environment.get('RMW_IMPLEMENTATION', 'rmw_fastrtps_cpp')
+    if not uses_fast_dds or _OLD_VARIABLE in environment or _NEW_VARIABLE in environment:
+        return {}
+    is_old = environment.get('ROS_DISTRO', '') in _OLD_DISTRIBUTIONS
+    return {_OLD_VARIABLE if is_old else _NEW_VARIABLE: str(profile.resolve())}

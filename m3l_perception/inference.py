@@ -1,0 +1,161 @@
+"""The one thread that loads the network and labels what the inbox offers.
+
+    BUILDING --loaded and warm--> READY --engine error--> FAILED
+        |                                                   ^
+        +------------------ cannot be loaded ---------------+
+
+A failure of one image changes nothing; it is counted and told.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass
+from enum import Enum
+from threading import Thread
+from time import perf_counter
+from typing import Protocol, TYPE_CHECKING
+
+import numpy as np
+
+from m3l_core.errors import EngineError, FrameError, M3lError
+from m3l_core.frames import RgbdFrame
+from m3l_core.stream.decoding import decode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from m3l_core.runtime import Segmentation, Segmenter
+    from m3l_core.stream import Taken
+    from m3l_core.stream.decoding import DecodedFrame
+    from m3l_perception.inbox import Inbox
+
+_REMEMBERED_FRAMES = 300
+"""How many engine times the percentiles look back."""
+
+
+class EngineState(Enum):
+    """How far the network is."""
+
+    BUILDING = 'BUILDING'
+    READY = 'READY'
+    FAILED = 'FAILED'
+
+
+@dataclass(frozen=True, eq=False)
+class Labeled:
+    """A frame that was labeled, and all that is to be told about it."""
+
+    taken: Taken
+    decoded: DecodedFrame
+    segmentation: Segmentation
+    decode_ms: float
+
+
+class Listener(Protocol):
+    """Who is told what the thread does; called on that thread."""
+
+    def on_ready(self, segmenter: Segmenter) -> None:
+        """The network is loaded and has run once."""
+
+    def on_labeled(self, labeled: Labeled) -> None:
+        """A frame has labels."""
+
+    def on_bad_frame(self, problem: str) -> None:
+        """An image, or all of a frame, could not be used."""
+
+    def on_failed(self, problem: str, *, was_ready: bool) -> None:
+        """The thread has ended; nothing will be labeled any more."""
+
+
+class Inference:
+    """Runs the thread, and says how it fares.
+
+    Args:
+        load: Opens the network; takes its time, and raises M3lError.
+        inbox: Where frames come from; closing it ends the thread.
+        listener: Who is told.
+    """
+
+    def __init__(self, load: Callable[[], Segmenter], inbox: Inbox, listener: Listener) -> None:
+        self._load = load
+        self._inbox = inbox
+        self._listener = listener
+        self.state = EngineState.BUILDING
+        self.problem = ''
+        self.segmenter: Segmenter | None = None
+        self.engine_ms: deque[float] = deque(maxlen=_REMEMBERED_FRAMES)
+        self.labeled = 0
+        self.bad_frames: Counter[str] = Counter()
+        # A daemon: loading cannot be interrupted, and must not keep a process from ending.
+        self._thread = Thread(target=self._run, name='m3l-inference', daemon=True)
+
+    def start(self) -> None:
+        """Begin to load the network."""
+        self._thread.start()
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the thread after its inbox was closed; False if it is still busy."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            self.segmenter = self._load()
+            _warm_up(self.segmenter)
+            self.state = EngineState.READY
+            if not self._inbox.is_closed:
+                self._listener.on_ready(self.segmenter)
+            self._label_frames(self.segmenter)
+        except Exception as error:  # Whatever it is, nobody else would ever hear of it.
+            self._fail(error)
+        finally:
+            if self.segmenter is not None:
+                self.segmenter.engine.close()
+
+    def _fail(self, error: Exception) -> None:
+        was_ready = self.state is EngineState.READY
+        self.state = EngineState.FAILED
+        self.problem = str(error) if isinstance(error, M3lError) else repr(error)
+        if not self._inbox.is_closed:
+            self._listener.on_failed(self.problem, was_ready=was_ready)
+
+    def _label_frames(self, segmenter: Segmenter) -> None:
+        while (taken := self._inbox.take()) is not None:
+            labeled = self._label(segmenter, taken)
+            if labeled is not None and not self._inbox.is_closed:
+                self._listener.on_labeled(labeled)
+
+    def _label(self, segmenter: Segmenter, taken: Taken) -> Labeled | None:
+        """Return the labels of what was taken, or None if its images are of no use."""
+        try:
+            start = perf_counter()
+            decoded = decode(taken.rgb, taken.depth)
+            decode_ms = 1e3 * (perf_counter() - start)
+            segmentation = segmenter.segment(decoded.frame)
+        except EngineError:
+            raise
+        except FrameError as error:
+            self._count_bad(str(error))
+            return None
+        except Exception as error:  # Nothing that a message contains may end the node.
+            self._count_bad(f'frame: {error!r}.')
+            return None
+        for problem in decoded.problems:
+            self._count_bad(problem)
+        self.labeled += 1
+        self.engine_ms.append(segmentation.engine_ms)
+        return Labeled(taken, decoded, segmentation, decode_ms)
+
+    def _count_bad(self, problem: str) -> None:
+        self.bad_frames[problem.split(':')[0]] += 1
+        self._listener.on_bad_frame(problem)
+
+
+def _warm_up(segmenter: Segmenter) -> None:
+    """Label one black frame: the first run of an engine is slow."""
+    height, width = segmenter.engine.card.image_size
+    frame = RgbdFrame(
+        np.zeros((height, width, 3), np.uint8), np.zeros((height, width), np.float32)
+    )
+    segmenter.segment(frame)

@@ -1,0 +1,212 @@
+"""ROS parameters to frozen configs and back; holds no default of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints, Literal, TYPE_CHECKING
+
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    SetParametersResult,
+)
+from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+
+from m3l_core.errors import ConfigError
+from m3l_core.models import default_model
+from m3l_core.stream import StreamConfig
+from m3l_perception.compat import given_parameters
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from rclpy.node import Node
+    from rclpy.parameter import Parameter
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeConfig:
+    """Which network runs how, and in which form images come; read when the node configures."""
+
+    model: str = ''
+    backend: Literal['auto', 'openvino', 'torch'] = 'auto'
+    precision: Literal['auto', 'float32', 'bf16'] = 'auto'
+    threads: int = 0
+    rgb_transport: Literal['raw', 'compressed'] = 'raw'
+    depth_transport: Literal['raw', 'compressedDepth', 'compressed'] = 'raw'
+    autostart: bool = True
+
+    @property
+    def model_path(self) -> Path:
+        """The file of the network."""
+        return Path(self.model).expanduser() if self.model else default_model()
+
+
+_DESCRIPTIONS = {
+    'model': 'Path of the exported network (.onnx); empty takes the one that is shipped.',
+    'backend': 'Library that runs the network; auto takes the best one that is installed.',
+    'precision': 'Number format it computes in; auto takes the fastest the processor has.',
+    'threads': 'CPU threads for the network; 0 takes all.',
+    'rgb_transport': 'Form of rgb/image: raw, or compressed (JPEG, PNG) on rgb/image/compressed.',
+    'depth_transport': 'Form of depth/image: raw, or compressedDepth or compressed (PNG) on the '
+    'topic of that name below it.',
+    'autostart': 'Configure and activate at the start, without a lifecycle manager.',
+    'max_pair_gap': 'Largest difference of stamps of a pair, in seconds; 0 takes 0.55 periods of '
+    'the faster stream, at most 0.035.',
+    'depth_stamp_offset': 'Added to every depth stamp before pairing, in seconds.',
+    'pair_wait': 'How long RGB waits for its depth, in seconds; 0 learns it.',
+    'pair_wait_max': 'Most that a learned pair_wait may be, in seconds.',
+    'stale_after': 'Silence after which a stream counts as lost, in seconds; 0 takes 4 periods, '
+    'at least 0.3.',
+    'recovery_frames': 'Successive pairs needed before the mode is RGBD again.',
+    'recovery_time': 'Time of unbroken pairs before the mode is RGBD again, in seconds.',
+    'unpaired': 'RGB images between two of a slower depth stream: skip them, or label them from '
+    'rgb alone.',
+}
+
+_RANGES: dict[str, tuple[float, float]] = {
+    'threads': (0, 1024),
+    'max_pair_gap': (0.0, 1.0),
+    'depth_stamp_offset': (-3600.0, 3600.0),
+    'pair_wait': (0.0, 2.0),
+    'pair_wait_max': (0.001, 2.0),
+    'stale_after': (0.0, 60.0),
+    'recovery_frames': (1, 1000),
+    'recovery_time': (0.0, 60.0),
+}
+
+_STREAM_NAMES = tuple(field.name for field in fields(StreamConfig))
+_NODE_NAMES = tuple(field.name for field in fields(NodeConfig))
+
+
+class Parameters:
+    """The node's parameters, declared and watched.
+
+    Args:
+        node: Whose parameters they are.
+        is_configured: Whether the network is loaded, so that NodeConfig cannot change.
+        on_stream_change: Told the new stream settings when they change.
+
+    Raises:
+        ConfigError: If a value given at the start is refused; says why.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        *,
+        is_configured: Callable[[], bool],
+        on_stream_change: Callable[[StreamConfig], None],
+    ) -> None:
+        self._is_configured = is_configured
+        self._on_stream_change = on_stream_change
+        self._values: dict[str, Any] = {}
+        for cls in (NodeConfig, StreamConfig):
+            for field in fields(cls):
+                self._values[field.name] = _declared(node, field.name, field.default)
+        _config(NodeConfig, self._values)
+        _config(StreamConfig, self._values)
+        _warn_of_unknown(node)
+        node.add_on_set_parameters_callback(self._on_set)
+
+    @property
+    def node(self) -> NodeConfig:
+        """The network's settings now."""
+        config: NodeConfig = _config(NodeConfig, self._values)
+        return config
+
+    @property
+    def stream(self) -> StreamConfig:
+        """The stream's settings now."""
+        config: StreamConfig = _config(StreamConfig, self._values)
+        return config
+
+    def _on_set(self, changes: Sequence[Parameter]) -> SetParametersResult:
+        """Accept or refuse changes while the node runs."""
+        wanted = {change.name: change.value for change in changes if change.name in self._values}
+        fixed = sorted(wanted.keys() & set(_NODE_NAMES))
+        if fixed and self._is_configured():
+            return SetParametersResult(
+                successful=False,
+                reason=f'{", ".join(fixed)}: read when the node configures. '
+                'Clean it up first (ros2 lifecycle set NODE cleanup).',
+            )
+        values = self._values | wanted
+        try:
+            _config(NodeConfig, values)
+            stream = _config(StreamConfig, values)
+        except ConfigError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        self._values = values
+        if wanted.keys() & set(_STREAM_NAMES):
+            self._on_stream_change(stream)
+        return SetParametersResult(successful=True)
+
+
+def _config(cls: type[Any], values: dict[str, Any]) -> Any:  # noqa: ANN401
+    """Return the dataclass `cls` of its share of `values`, refusing what is no choice."""
+    problems = []
+    mine = {field.name: values[field.name] for field in fields(cls)}
+    for name, value in mine.items():
+        choices = _choices(cls, name)
+        if choices and value not in choices:
+            problems.append(f'{name}: expected one of {", ".join(choices)}, got {value!r}')
+    if problems:
+        raise ConfigError('; '.join(problems) + '.')
+    return cls(**mine)
+
+
+def _choices(cls: type[Any], name: str) -> tuple[str, ...]:
+    kind = get_type_hints(cls)[name]
+    return get_args(kind) if get_origin(kind) is Literal else ()
+
+
+def _declared(node: Node, name: str, default: object) -> object:
+    """Declare one parameter and return its value.
+
+    Raises:
+        ConfigError: If its value is of another type or out of range.
+    """
+    try:
+        return node.declare_parameter(name, default, _descriptor(name, default)).value
+    except InvalidParameterTypeException as error:
+        given = given_parameters(node)[name].value
+        hint = f' Write {float(given)}.' if isinstance(given, int) else ''
+        raise ConfigError(
+            f'{name}: expected a value like {default!r}, got {given!r}.{hint}'
+        ) from error
+    except InvalidParameterValueException as error:
+        least, most = _RANGES[name]
+        given = given_parameters(node)[name].value
+        raise ConfigError(f'{name}: expected {least} to {most}, got {given!r}.') from error
+
+
+def _descriptor(name: str, default: object) -> ParameterDescriptor:
+    descriptor = ParameterDescriptor(description=_DESCRIPTIONS[name])
+    cls = StreamConfig if name in _STREAM_NAMES else NodeConfig
+    choices = _choices(cls, name)
+    if choices:
+        descriptor.additional_constraints = f'One of {", ".join(choices)}.'
+    if name in _RANGES:
+        least, most = _RANGES[name]
+        if isinstance(default, int):
+            whole = IntegerRange(from_value=int(least), to_value=int(most), step=1)
+            descriptor.integer_range = [whole]
+        else:
+            descriptor.floating_point_range = [
+                FloatingPointRange(from_value=least, to_value=most, step=0.0)
+            ]
+    return descriptor
+
+
+def _warn_of_unknown(node: Node) -> None:
+    """Name given parameters that nobody declared: most are spelled wrong."""
+    known = (*_NODE_NAMES, *_STREAM_NAMES)
+    for name in given_parameters(node):
+        if not node.has_parameter(name) and not name.startswith('qos_overrides.'):
+            near = get_close_matches(name, known, n=1)
+            hint = f' Did you mean {near[0]}?' if near else ''
+            node.get_logger().warning(f'{name}: no such parameter, ignored.{hint}')
