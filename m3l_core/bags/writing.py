@@ -200,12 +200,8 @@ class BagWriter:
     ) -> None:
         """Finish the bag and put it in place, or remove it when there was an error."""
         try:
-            if kind is not None:
-                self._writer.abort()
-            elif not self._connections:
-                raise BagError(f'{self._path}: expected at least one message, got none to write.')
-            else:
-                self._writer.close()
+            self._writer.__exit__(kind, error, traceback)
+            if kind is None:
                 self._put_in_place()
         except OSError as failure:
             raise _cannot_write(self._path, failure) from failure
@@ -213,6 +209,8 @@ class BagWriter:
             shutil.rmtree(self._folder)
 
     def _put_in_place(self) -> None:
+        if not self._connections:
+            raise BagError(f'{self._path}: expected at least one message, got none to write.')
         if self._path.exists():
             self._path.rename(self._folder / 'replaced')
         (self._folder / self._path.name).rename(self._path)
