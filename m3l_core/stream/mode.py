@@ -1,9 +1,32 @@
-"""Which streams can be relied on now."""
+"""Which streams can be relied on now.
+
+                     3 successive pairs and 0.5 s
+        RGB_ONLY <---------------------------------> RGBD
+         ^  |  ^    depth stale, late, few pairs      | ^
+         |  |  |                                      | |
+    rgb  |  |  | rgb back for 1 s,          rgb stale | | 3 successive pairs
+   comes |  |  | or depth stale                       v | and 0.5 s
+         |  |  +---------------------------------- DEPTH_ONLY
+         |  +--------- rgb stale, depth comes ------> |  ^
+         |                                            |  | depth comes,
+         +------------------ NO_INPUT <---------------+  | rgb stale
+                                |  both stale, from any  |
+                                +------------------------+
+
+Stale is a stream that is silent for longer than its rhythm allows. A mode is left only for what
+demonstrably comes: while the other stream is silent as well, it may be the machine that stalls.
+What one frame was made from is a fact of that frame and changes no mode.
+"""
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from enum import Enum
+
+from m3l_core.stream.record import PairingRecord
+
+_MOST_TRANSITIONS = 64
 
 
 class Mode(Enum):
@@ -30,3 +53,133 @@ class Transition:
     previous: Mode
     reason: str
     at_ns: int
+
+
+@dataclass(frozen=True)
+class StreamHealth:
+    """What the mode needs to know of one stream.
+
+    Attributes:
+        silence_ns: Time since its last image, or None if none ever came.
+        is_stale: Whether it is silent for too long.
+        is_coming: Whether it is in its rhythm.
+        is_steady: Whether it has been coming for long enough to be an anchor for good.
+        fault: Why it cannot be relied on although it comes, or None.
+    """
+
+    silence_ns: int | None
+    is_stale: bool
+    is_coming: bool
+    is_steady: bool
+    fault: str | None = None
+
+    def silence(self, name: str) -> str:
+        """Return in words how long the stream has been silent."""
+        if self.silence_ns is None:
+            return f'no {name} image yet'
+        return f'no {name} image for {self.silence_ns / 1e9:.2f} s'
+
+
+class ModeKeeper:
+    """Turns the health of both streams into a mode that does not flicker.
+
+    Args:
+        recovery_frames: Successive anchors that must have paired to return to RGBD.
+        recovery_time_ns: Time they must have paired for.
+    """
+
+    def __init__(self, *, recovery_frames: int, recovery_time_ns: int) -> None:
+        self._record = PairingRecord(frames=recovery_frames, time_ns=recovery_time_ns)
+        self._transitions: deque[Transition] = deque(maxlen=_MOST_TRANSITIONS)
+        self.mode = Mode.NO_INPUT
+        self.reason = 'starting: no image yet'
+
+    def note(self, *, paired: bool, now_ns: int, period_ns: int) -> None:
+        """Note whether an RGB image that depth owed a partner got one."""
+        self._record.note(paired=paired, at_ns=now_ns)
+        if self.mode is not Mode.RGBD and self._record.is_failing(now_ns, period_ns):
+            self._record.clear()
+
+    def update(self, rgb: StreamHealth, depth: StreamHealth, now_ns: int, period_ns: int) -> None:
+        """Change the mode where the streams' health asks for it.
+
+        Args:
+            rgb: Health of the RGB stream.
+            depth: Health of the depth stream.
+            now_ns: Steady time.
+            period_ns: Period of depth's arrivals, by which its partners are due.
+        """
+        suspect = depth.is_stale or depth.fault or not rgb.is_coming
+        if suspect and self.mode is not Mode.RGBD:
+            self._record.clear()
+        mode, reason = self._next(rgb, depth, now_ns, period_ns)
+        if mode is not self.mode:
+            self._enter(mode, reason, now_ns)
+        elif _word(reason) != _word(self.reason):
+            self.reason = reason
+
+    def reset(self, now_ns: int, reason: str) -> None:
+        """Return to NO_INPUT."""
+        self._record.clear()
+        if self.mode is not Mode.NO_INPUT:
+            self._enter(Mode.NO_INPUT, reason, now_ns)
+
+    def drain(self) -> list[Transition]:
+        """Return the changes since the last call, in order."""
+        changes = list(self._transitions)
+        self._transitions.clear()
+        return changes
+
+    def _enter(self, mode: Mode, reason: str, now_ns: int) -> None:
+        if self.mode is Mode.RGBD:
+            self._record.clear()
+        self._transitions.append(Transition(mode, self.mode, reason, now_ns))
+        self.mode = mode
+        self.reason = reason
+
+    def _next(
+        self, rgb: StreamHealth, depth: StreamHealth, now_ns: int, period_ns: int
+    ) -> tuple[Mode, str]:
+        """Return the mode that follows, and its reason; the present ones if nothing changes."""
+        stay = (self.mode, self.reason)
+        if rgb.is_stale and depth.is_stale:
+            lost = f'no_input: {rgb.silence("rgb")}, {depth.silence("depth")}'
+            return stay if self.mode is Mode.NO_INPUT else (Mode.NO_INPUT, lost)
+        if depth.is_stale:
+            alone = (Mode.RGB_ONLY, f'depth_stale: {depth.silence("depth")}')
+            return alone if rgb.is_coming else stay
+        if rgb.is_stale:
+            alone = (Mode.DEPTH_ONLY, f'rgb_stale: {rgb.silence("rgb")}')
+            return alone if depth.is_coming else stay
+        if self.mode is Mode.RGBD:
+            return self._leave_rgbd(depth, now_ns, period_ns) or stay
+        return self._recover(rgb, depth, now_ns, period_ns)
+
+    def _leave_rgbd(
+        self, depth: StreamHealth, now_ns: int, period_ns: int
+    ) -> tuple[Mode, str] | None:
+        if depth.fault:
+            return Mode.RGB_ONLY, depth.fault
+        if self._record.is_poor(now_ns, period_ns):
+            return Mode.RGB_ONLY, 'few_pairs: fewer than half of the depth images due paired'
+        return None
+
+    def _recover(
+        self, rgb: StreamHealth, depth: StreamHealth, now_ns: int, period_ns: int
+    ) -> tuple[Mode, str]:
+        """Return the mode after another than RGBD while both streams live."""
+        if not depth.fault and self._record.has_recovered(now_ns, period_ns):
+            return Mode.RGBD, 'recovered: RGB and depth pair'
+        if self.mode is Mode.NO_INPUT and rgb.is_coming:
+            return Mode.RGB_ONLY, 'starting: depth is not relied on yet'
+        if self.mode is Mode.DEPTH_ONLY and rgb.is_steady:
+            return Mode.RGB_ONLY, depth.fault or 'few_pairs: rgb is back, depth does not pair'
+        if self.mode is Mode.RGB_ONLY:
+            was_fault = _word(self.reason) in ('depth_stale', 'depth_late')
+            recovering = 'recovering: depth is back' if was_fault else self.reason
+            return Mode.RGB_ONLY, depth.fault or recovering
+        return self.mode, self.reason
+
+
+def _word(reason: str) -> str:
+    return reason.partition(':')[0]

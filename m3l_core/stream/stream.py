@@ -1,48 +1,273 @@
-"""The front of the stream: images in, frames and mode changes out."""
+"""The front of the stream: images in, frames to label and changes of mode out."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from m3l_core.stream.mode import Mode, Transition
+from m3l_core.frames import Modality
+from m3l_core.stream.handover import Handover
+from m3l_core.stream.mode import Mode, ModeKeeper, Transition
+from m3l_core.stream.pairing import Pairing, Resolved
+from m3l_core.stream.source import Arrival, Order
+from m3l_core.stream.taken import StreamStatistics, Taken
+from m3l_core.stream.watch import seconds_ns, Watch
 
 if TYPE_CHECKING:
-    from m3l_core.frames import Modality
     from m3l_core.stream.config import StreamConfig
-    from m3l_core.stream.taken import StreamStatistics, Taken
+    from m3l_core.stream.rhythm import Rhythm
+
+_USUAL_PERIOD_NS = 33_333_333
+_CLOCK_JUMP_NS = 1_000_000_000
 
 
 class Stream:
-    """Pairs RGB and depth images and says which of them can be relied on."""
+    """Pairs RGB and depth images and says which of the streams can be relied on.
 
-    mode: Mode
-    reason: str
+    It starts no thread and reads no clock: `now_ns` is steady time (ROS time in simulation), and
+    whoever calls holds one lock around every call. It keeps images unseen and a bounded number of
+    them. `m3l_core.stream.mode` draws its states.
+    """
 
     def __init__(self, config: StreamConfig) -> None:
         self._config = config
-        self.mode = Mode.NO_INPUT
-        self.reason = 'starting'
+        self._offset_ns = seconds_ns(config.depth_stamp_offset)
+        self._watch = Watch(config)
+        self._modes = ModeKeeper(
+            recovery_frames=config.recovery_frames,
+            recovery_time_ns=seconds_ns(config.recovery_time),
+        )
+        self._handover = Handover()
+        self._pairs = 0
+        self._lone = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        """Take the state of a stream that has seen nothing."""
+        self._now_ns: int | None = None
+        self._pairing = Pairing()
+        self._anchor = Modality.RGB
+        self._unstamped = dict.fromkeys(Modality, False)
+
+    @property
+    def mode(self) -> Mode:
+        """The mode now."""
+        return self._modes.mode
+
+    @property
+    def reason(self) -> str:
+        """Why the mode is what it is: a word, then what a person wants to know."""
+        return self._modes.reason
 
     def add(self, modality: Modality, image: object, *, stamp_ns: int, now_ns: int) -> None:
-        """Take in an image that arrived now."""
-        raise NotImplementedError
+        """Take in an image that arrived now.
+
+        Args:
+            modality: The stream it belongs to.
+            image: The image, never looked into.
+            stamp_ns: Its header stamp; 0 pairs it by the time it arrived.
+            now_ns: Steady time.
+        """
+        now = self._steady(now_ns)
+        source = self._watch.source(modality)
+        source.received += 1
+        time_ns = self._pair_time(modality, stamp_ns, now)
+        order = source.order(time_ns)
+        if order is Order.BEHIND:
+            source.drops['out_of_order'] += 1
+            self._settle(now)
+            return
+        if order is Order.JUMPED_BACK:
+            self._forget_times(modality, now)
+        if self._watch.started_ns is None:
+            self._watch.started_ns = now
+        source.accept(time_ns, now)
+        arrival = Arrival(modality, image, stamp_ns, time_ns, now)
+        if modality is Modality.RGB:
+            self._anchor = Modality.RGB
+            self._pairing.add_anchor(arrival)
+            self._settle(now)
+        else:
+            self._pairing.add_partner(arrival)
+            self._settle(now, late=arrival)
 
     def take(self, now_ns: int) -> Taken | None:
-        """Return the frame to label now, or None."""
-        raise NotImplementedError
+        """Return the frame that a free engine is to label now, or None.
+
+        That is the newest pair, else the newest image alone that waits no longer. While the mode
+        is RGBD an image alone goes before a pair only if it is more than a period newer.
+        """
+        now = self._steady(now_ns)
+        self._settle(now)
+        resolved, superseded = self._handover.take(
+            rgbd=self.mode is Mode.RGBD,
+            period_ns=self._watch.rgb.period.stamp_ns or _USUAL_PERIOD_NS,
+        )
+        self._drop(superseded, 'superseded')
+        return None if resolved is None else _taken(resolved, self.mode)
 
     def wake_at(self, now_ns: int) -> int | None:
-        """Return when `take` or `tick` may say something new without another image."""
-        raise NotImplementedError
+        """Return when `take` or `tick` may say something new without another image.
+
+        None means only another image can bring something new.
+        """
+        if self._handover:
+            return now_ns
+        settled_ns = self._now_ns
+        if settled_ns is None:
+            return None
+        times = self._watch.verdict_times_ns()
+        deadline_ns = self._pairing.deadline_ns(self._watch.rhythm(settled_ns))
+        if deadline_ns is not None:
+            times.append(deadline_ns)
+        ahead = [time_ns for time_ns in times if time_ns > settled_ns]
+        return max(min(ahead), now_ns) if ahead else None
 
     def tick(self, now_ns: int) -> list[Transition]:
         """Return the changes of mode since the last call, in order."""
-        raise NotImplementedError
+        self._settle(self._steady(now_ns))
+        return self._modes.drain()
 
     def reset(self) -> None:
-        """Forget everything, as after a backward jump of the clock."""
-        raise NotImplementedError
+        """Forget everything but the counts, as after a backward jump of the clock."""
+        now = self._now_ns or 0
+        self._drop(self._pairing.flush(now, self._watch.rhythm(now)), 'clock_jump')
+        self._drop(self._handover.clear(), 'clock_jump')
+        self._drop_images(self._pairing.forget_partners(), 'clock_jump')
+        self._watch.restart()
+        self._modes.reset(now, 'clock_jump: the clock was set back')
+        self._begin()
 
     def statistics(self, now_ns: int) -> StreamStatistics:
-        """Return the counts so far."""
-        raise NotImplementedError
+        """Return the counts so far, and what was learned."""
+        rhythm = self._watch.rhythm(now_ns)
+        return StreamStatistics(
+            rgb=self._watch.rgb.statistics(now_ns),
+            depth=self._watch.depth.statistics(now_ns),
+            pairs=self._pairs,
+            lone=self._lone,
+            gap_ns=rhythm.gap_ns,
+            lag_ns=self._watch.lag.p99_ns,
+            wait_ns=rhythm.wait_ns,
+        )
+
+    def _steady(self, now_ns: int) -> int:
+        """Return a time that does not run backwards; a clock that was set back resets all."""
+        if self._now_ns is not None and now_ns < self._now_ns - _CLOCK_JUMP_NS:
+            self.reset()
+        # Two threads may read the clock in one order and come here in the other.
+        self._now_ns = now_ns if self._now_ns is None else max(self._now_ns, now_ns)
+        return self._now_ns
+
+    def _pair_time(self, modality: Modality, stamp_ns: int, now_ns: int) -> int:
+        """Return what an image pairs by: if either stream has no stamps, when it arrived."""
+        before = any(self._unstamped.values())
+        self._unstamped[modality] = stamp_ns == 0
+        self._watch.source(modality).zero_stamps += stamp_ns == 0
+        unstamped = any(self._unstamped.values())
+        if unstamped is not before:
+            for stream in Modality:
+                self._forget_times(stream, now_ns)
+        if unstamped:
+            return now_ns
+        return stamp_ns + (self._offset_ns if modality is Modality.DEPTH else 0)
+
+    def _forget_times(self, modality: Modality, now_ns: int) -> None:
+        """Let a stream's stamps begin anew; RGB images that waited go out as they are."""
+        self._watch.source(modality).forget_stamps()
+        if modality is Modality.DEPTH:
+            self._drop_images(self._pairing.forget_partners(), 'clock_jump')
+            return
+        flushed = self._pairing.flush(now_ns, self._watch.rhythm(now_ns))
+        self._lone += len(flushed)
+        self._offer(flushed)
+
+    def _settle(self, now_ns: int, late: Arrival | None = None) -> None:
+        """Draw every conclusion that can be drawn by now.
+
+        Args:
+            now_ns: Steady time.
+            late: The depth image that just arrived, which teaches its lag if it is too late.
+        """
+        rhythm = self._watch.rhythm(now_ns)
+        batch = self._pairing.resolve(now_ns, rhythm)
+        for resolved in batch:
+            self._count(resolved, now_ns)
+        lag_ns = None if late is None else self._pairing.lag_of_late(late, rhythm)
+        if lag_ns is not None:
+            self._watch.lag.learn(lag_ns)
+        batch = self._without_skipped(batch, rhythm) + self._depth_alone(now_ns)
+        useless, surplus = self._pairing.drop_useless(rhythm)
+        self._drop_images(useless, 'unpaired')
+        self._drop_images(surplus, 'overflow')
+        self._modes.update(
+            self._watch.health(Modality.RGB, now_ns),
+            self._watch.health(Modality.DEPTH, now_ns),
+            now_ns,
+            self._watch.depth.period.arrival_ns or 0,
+        )
+        self._offer(batch)
+
+    def _count(self, resolved: Resolved, now_ns: int) -> None:
+        """Let an anchor that waits no longer teach the lag and the mode."""
+        if resolved.partner is None:
+            self._lone += 1
+        else:
+            self._pairs += 1
+            self._watch.lag.learn(resolved.partner.arrival_ns - resolved.anchor.arrival_ns)
+        if resolved.was_due:
+            self._modes.note(
+                paired=resolved.partner is not None,
+                now_ns=now_ns,
+                period_ns=self._watch.depth.period.arrival_ns or 0,
+            )
+
+    def _without_skipped(self, batch: list[Resolved], rhythm: Rhythm) -> list[Resolved]:
+        """Leave out images between two of a slower depth, unless depth owes one and failed."""
+        skips = self._config.unpaired == 'skip' and rhythm.depth_is_slower
+        if not skips or self.mode is not Mode.RGBD:
+            return batch
+        self._drop([r for r in batch if r.partner is None and not r.was_due], 'skipped')
+        return [r for r in batch if r.partner is not None or r.was_due]
+
+    def _depth_alone(self, now_ns: int) -> list[Resolved]:
+        """Return the newest depth image as an anchor, if RGB is gone and takes no partner."""
+        if self._anchor is Modality.RGB and self._watch.rgb_is_missing(now_ns):
+            self._anchor = Modality.DEPTH
+        if self._anchor is Modality.RGB or self._pairing.is_waiting:
+            return []
+        newest, older = self._pairing.hand_over_partners()
+        self._drop_images(older, 'superseded')
+        if newest is None:
+            return []
+        self._lone += 1
+        return [Resolved(newest, None, now_ns, 'rgb_missing')]
+
+    def _offer(self, batch: list[Resolved]) -> None:
+        self._drop(self._handover.offer(batch), 'superseded')
+
+    def _drop(self, frames: list[Resolved], reason: str) -> None:
+        for frame in frames:
+            self._drop_images([frame.anchor], reason)
+            self._drop_images([frame.partner] if frame.partner else [], reason)
+
+    def _drop_images(self, images: list[Arrival], reason: str) -> None:
+        for image in images:
+            self._watch.source(image.modality).drops[reason] += 1
+
+
+def _taken(resolved: Resolved, mode: Mode) -> Taken:
+    """Return a resolved anchor as the frame that an engine gets."""
+    anchor, partner = resolved.anchor, resolved.partner
+    is_rgb = anchor.modality is Modality.RGB
+    alone = None if is_rgb else anchor.image
+    return Taken(
+        rgb=anchor.image if is_rgb else None,
+        depth=alone if partner is None else partner.image,
+        anchor=anchor.modality,
+        stamp_ns=anchor.stamp_ns,
+        receive_ns=anchor.arrival_ns,
+        pair_gap_ns=None if partner is None else partner.time_ns - anchor.time_ns,
+        wait_ns=resolved.at_ns - anchor.arrival_ns,
+        mode=mode,
+        reason=resolved.reason,
+    )
