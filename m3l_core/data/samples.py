@@ -1,0 +1,96 @@
+"""One labelled RGB-D image, and where such images come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from m3l_core.errors import DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """One RGB-D image with its labels.
+
+    Attributes:
+        name: Unique in its data set.
+        rgb: `(H, W, 3)` uint8.
+        depth_mm: `(H, W)` uint16 millimeters, 0 where the sensor saw nothing.
+        labels: `(H, W)` uint8 class indices, 255 where there is no class.
+    """
+
+    name: str
+    rgb: NDArray[np.uint8]
+    depth_mm: NDArray[np.uint16]
+    labels: NDArray[np.uint8]
+
+    @property
+    def depth_m(self) -> NDArray[np.float32]:
+        """Depth `(H, W)` in meters, 0 where the sensor saw nothing."""
+        meters: NDArray[np.float32] = self.depth_mm * np.float32(0.001)
+        return meters
+
+
+class Samples(Protocol):
+    """A data set: samples by index."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Sample: ...
+
+
+def read_rgb(path: Path) -> NDArray[np.uint8]:
+    """Return an 8-bit color image `(H, W, 3)`.
+
+    Raises:
+        DataError: If the file is missing or no image.
+    """
+    image = _read(path, cv2.IMREAD_COLOR)
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def read_depth_mm(path: Path) -> NDArray[np.uint16]:
+    """Return a depth image `(H, W)` in millimeters.
+
+    Raises:
+        DataError: If the file is missing, no image, or not 16 bits in one channel.
+    """
+    image = _read(path, cv2.IMREAD_UNCHANGED)
+    if image.ndim != 2 or image.dtype != np.uint16:
+        raise DataError(
+            f'{path}: expected a one-channel 16-bit PNG in millimeters, '
+            f'got {image.dtype} of shape {image.shape}.'
+        )
+    return np.asarray(image, np.uint16)
+
+
+def read_ids(path: Path) -> NDArray[np.uint8]:
+    """Return an image of ids `(H, W)`.
+
+    Raises:
+        DataError: If the file is missing, no image, or not 8 bits in one channel.
+    """
+    image = _read(path, cv2.IMREAD_UNCHANGED)
+    if image.ndim != 2 or image.dtype != np.uint8:
+        raise DataError(
+            f'{path}: expected a one-channel 8-bit PNG of class ids, '
+            f'got {image.dtype} of shape {image.shape}.'
+        )
+    return np.asarray(image, np.uint8)
+
+
+def _read(path: Path, flags: int) -> NDArray[np.generic]:
+    if not path.is_file():
+        raise DataError(f'{path}: there is no such file.')
+    image: NDArray[np.generic] | None = cv2.imread(str(path), flags)
+    if image is None:
+        raise DataError(f'{path}: is no image that can be read; expected JPEG or PNG.')
+    return image

@@ -1,0 +1,81 @@
+"""The confusion matrix, and every score computed from it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+CONDITIONS = {'both': (True, True), 'depth_missing': (True, False), 'rgb_missing': (False, True)}
+"""Which modalities are present, `(RGB, depth)`, in each of the three scores."""
+
+TRIVIAL_FLOOR_NYU13 = 6.6
+"""Test mIoU in percent of predicting, per pixel position, the training majority of NYUv2-13."""
+
+
+class ConfusionMatrix:
+    """Counts of pixels by true class (row) and predicted class (column).
+
+    One matrix runs over a whole data set: mIoU of parts cannot be averaged.
+    """
+
+    def __init__(self, num_classes: int) -> None:
+        self.num_classes = num_classes
+        # The last column takes predictions that name no class: misses, but of nobody's.
+        self._counts = np.zeros((num_classes, num_classes + 1), np.int64)
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """Pixels `(K, K + 1)`; the last column holds predictions without a class."""
+        return self._counts
+
+    def update(self, labels: NDArray[np.uint8], truth: NDArray[np.uint8]) -> None:
+        """Add the pixels of one image whose truth is a class.
+
+        Args:
+            labels: Predicted class indices, any shape.
+            truth: True class indices of the same shape; ids without a class are left out.
+
+        Raises:
+            ValueError: If the shapes differ.
+        """
+        if labels.shape != truth.shape:
+            raise ValueError(f'labels: expected shape {truth.shape}, got {labels.shape}.')
+        counted = truth < self.num_classes
+        columns = self.num_classes + 1
+        predicted = np.minimum(labels[counted], self.num_classes).astype(np.int64)
+        cells = truth[counted].astype(np.int64) * columns + predicted
+        flat = np.bincount(cells, minlength=self._counts.size)
+        self._counts += flat.reshape(self._counts.shape)
+
+    def iou(self) -> NDArray[np.float64]:
+        """Return the intersection over union of each class in percent; NaN for absent ones."""
+        hits = np.diag(self._counts).astype(np.float64)
+        union = self._counts.sum(1) + self._counts[:, : self.num_classes].sum(0) - hits
+        shares = np.full_like(hits, np.nan)
+        np.divide(hits, union, out=shares, where=union > 0)
+        return np.multiply(shares, 100)
+
+    def mean_iou(self) -> float:
+        """Return the mean over the classes that occur, in percent; NaN for an empty matrix."""
+        iou = self.iou()
+        return float(np.nanmean(iou)) if np.isfinite(iou).any() else float('nan')
+
+    def pixel_accuracy(self) -> float:
+        """Return the share of right pixels in percent; NaN for an empty matrix."""
+        total = self._counts.sum()
+        return float(100 * np.trace(self._counts) / total) if total else float('nan')
+
+
+def mm_robust(mean_iou: Mapping[str, float]) -> float:
+    """Return the mean of mIoU with both modalities, with depth missing and with RGB missing.
+
+    The M3L paper's measure of robustness; `mean_iou` has the keys `both`, `depth_missing`,
+    `rgb_missing`.
+    """
+    return (mean_iou['both'] + mean_iou['depth_missing'] + mean_iou['rgb_missing']) / 3
