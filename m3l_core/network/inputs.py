@@ -16,17 +16,22 @@ if TYPE_CHECKING:
 
 
 class InputEncoder(nn.Module):
-    """Camera images to what the two streams expect."""
+    """Camera images to what the two streams expect.
+
+    Args:
+        card: Normalization and depth encoding.
+        size: Height and width of the network's input; None takes the card's.
+    """
 
     rgb_scale: Tensor
     rgb_shift: Tensor
 
-    def __init__(self, card: ModelCard) -> None:
+    def __init__(self, card: ModelCard, size: tuple[int, int] | None = None) -> None:
         super().__init__()
         mean, std = torch.tensor(card.rgb_mean), torch.tensor(card.rgb_std)
         self.register_buffer('rgb_scale', (1 / (255 * std))[:, None, None], persistent=False)
         self.register_buffer('rgb_shift', (-mean / std)[:, None, None], persistent=False)
-        self.size = card.network_size
+        self.size = size or card.network_size
         self.depth = card.depth
 
     def forward(self, rgb: Tensor, depth_m: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,93 @@
+"""What one training run is: a YAML file as frozen values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from m3l_core.errors import ConfigError
+from m3l_core.model_card import DepthEncoding
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """A part of the run at one size of the network's input."""
+
+    size: tuple[int, int]
+    """Height and width of the views."""
+    share: float
+    """Share of the steps in (0, 1]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerConfig:
+    """AdamW with a warm-up and a cosine, the schedule for a network that starts from scratch."""
+
+    lr: float = 1e-3
+    weight_decay: float = 0.05
+    """Not applied to norms, biases and mask tokens."""
+    warmup: float = 0.05
+    """Share of the steps during which the rate rises from 0."""
+    clip: float = 1.0
+    """Largest norm of the gradient; a larger one is scaled down to it."""
+
+    def __post_init__(self) -> None:
+        problems = [
+            f'{name} must be positive, got {getattr(self, name)}'
+            for name in ('lr', 'clip')
+            if getattr(self, name) <= 0
+        ]
+        if not 0 <= self.warmup < 1:
+            problems.append(f'warmup must lie in [0, 1), got {self.warmup}')
+        if self.weight_decay < 0:
+            problems.append(f'weight_decay must not be negative, got {self.weight_decay}')
+        if problems:
+            raise ConfigError(f'{"; ".join(problems)}.')
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """One supervised run with modality dropout."""
+
+    name: str
+    dataset: Literal['nyuv2'] = 'nyuv2'
+    split: Literal['train', 'trainval'] = 'train'
+    encoder: Literal['b0', 'b1', 'b2', 'b3', 'b4', 'b5'] = 'b0'
+    depth: DepthEncoding = field(default_factory=DepthEncoding)
+    image_size: tuple[int, int] = (480, 640)
+    """Camera size that the exported network takes."""
+    network_size: tuple[int, int] = (240, 320)
+    """Size of the network's input after training."""
+    steps: int
+    batch_size: int = 8
+    phases: tuple[Phase, ...]
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    ema: float = 0.999
+    """Weight of the averaged parameters' past; the average is what is scored and kept."""
+    precision: Literal['float32', 'bfloat16'] = 'bfloat16'
+    validate_every: int = 1000
+    save_every: int = 250
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        problems = [
+            f'{name} must be at least 1, got {getattr(self, name)}'
+            for name in ('steps', 'batch_size', 'validate_every', 'save_every')
+            if getattr(self, name) < 1
+        ]
+        total = sum(phase.share for phase in self.phases)
+        if not self.phases or abs(total - 1) > 1e-6:
+            problems.append(f'the shares of phases must add up to 1, got {total:g}')
+        if not 0 <= self.ema < 1:
+            problems.append(f'ema must lie in [0, 1), got {self.ema}')
+        if problems:
+            raise ConfigError(f'{"; ".join(problems)}.')
+
+    def size_at(self, step: int) -> tuple[int, int]:
+        """Return the size of the views at `step`, counted from 0."""
+        end = 0.0
+        for phase in self.phases:
+            end += phase.share * self.steps
+            if step < round(end):
+                return phase.size
+        return self.phases[-1].size

@@ -1,0 +1,76 @@
+"""What one training run leaves on disk: its configuration, log, state to go on from, weights."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+import json
+import pickle
+from typing import Any, TYPE_CHECKING
+
+import torch
+import yaml
+
+from m3l_core.errors import ConfigError, DataError
+from m3l_core.files import write_atomically
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from m3l_core.train.config import TrainConfig
+
+
+class RunFolder:
+    """The files of one run.
+
+    Raises:
+        ConfigError: If the folder holds a run of another configuration.
+    """
+
+    def __init__(self, path: Path, config: TrainConfig) -> None:
+        self.path = path
+        self.weights = path / f'{config.name}.safetensors'
+        self._state = path / 'state.pt'
+        self._log = path / 'log.jsonl'
+        self._claim(path / 'config.yaml', json.loads(json.dumps(asdict(config))))
+
+    def _claim(self, path: Path, values: dict[str, Any]) -> None:
+        """Note the configuration, or check that it is the one the run began with."""
+        if not path.exists():
+            write_atomically(path, yaml.safe_dump(values, sort_keys=False).encode())
+            return
+        before = yaml.safe_load(path.read_text(encoding='utf-8'))
+        changed = [
+            key for key in values.keys() | before.keys() if values.get(key) != before.get(key)
+        ]
+        if changed:
+            raise ConfigError(
+                f'{self.path}: holds a run with other values of {", ".join(sorted(changed))}. '
+                'Give another --out, or the configuration it began with.'
+            )
+
+    def log(self, **values: object) -> None:
+        """Append one line of JSON."""
+        with self._log.open('a', encoding='utf-8') as file:
+            file.write(json.dumps(values) + '\n')
+
+    def save_state(self, state: dict[str, Any]) -> None:
+        """Write what is needed to go on from here, whole or not at all."""
+        partial = self._state.with_suffix('.partial')
+        torch.save(state, partial)
+        partial.replace(self._state)
+
+    def load_state(self) -> dict[str, Any] | None:
+        """Return what `save_state` wrote last, or None at the start of a run.
+
+        Raises:
+            DataError: If the file is damaged.
+        """
+        if not self._state.exists():
+            return None
+        try:
+            state: dict[str, Any] = torch.load(self._state, weights_only=True)
+        except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+            raise DataError(
+                f'{self._state}: is damaged. Delete {self.path} to begin again.'
+            ) from error
+        return state
