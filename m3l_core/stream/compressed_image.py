@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from m3l_core.errors import FrameError
+from m3l_core.stream.depth_units import drop_non_readings, meters
 from m3l_core.stream.image_header import ImageHeader, read_header
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ def decode_color(format_name: str, data: memoryview) -> NDArray[np.uint8]:
     return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)  # type: ignore[no-any-return]
 
 
-def decode_compressed_depth(format_name: str, data: memoryview) -> NDArray[np.generic]:
-    """Return `(H, W)` uint16 millimeters or float32 meters of a compressed depth image.
+def decode_compressed_depth(format_name: str, data: memoryview) -> NDArray[np.float32]:
+    """Return `(H, W)` meters of a compressed depth image, 0 where there is no reading.
 
     Raises:
         FrameError: If the format is unknown, or the bytes are not a whole 16-bit PNG.
@@ -54,7 +55,7 @@ def decode_compressed_depth(format_name: str, data: memoryview) -> NDArray[np.ge
     where = 'compressed depth image'
     encoding, _, codec = (part.strip().lower() for part in format_name.partition(';'))
     if encoding in ('16uc1', 'mono16', 'png') and 'compresseddepth' not in codec:
-        return decode_gray_png(where, data, np.uint16)
+        return meters(decode_gray_png(where, data, np.uint16))
     if encoding not in ('16uc1', 'mono16', '32fc1') or 'compresseddepth' not in codec:
         raise FrameError(
             f"{where}: expected the format '16UC1; compressedDepth png' or "
@@ -73,7 +74,7 @@ def decode_compressed_depth(format_name: str, data: memoryview) -> NDArray[np.ge
         )
     _, a, b = _DEPTH_HEADER.unpack_from(data)
     values = decode_gray_png(where, data[_DEPTH_HEADER.size :], np.uint16)
-    return _dequantize(where, values, a, b) if encoding == '32fc1' else values
+    return _dequantize(where, values, a, b) if encoding == '32fc1' else meters(values)
 
 
 def decode_gray_png(where: str, data: memoryview, dtype: type[Gray]) -> NDArray[Gray]:
@@ -142,7 +143,9 @@ def _dequantize(where: str, values: NDArray[np.uint16], a: float, b: float) -> N
             f'{where}: expected finite A and B in its header, got {a} and {b}. '
             'It was damaged on its way.'
         )
+    depth_m = values.astype(np.float32)
+    depth_m -= np.float32(b)
     with np.errstate(divide='ignore', over='ignore', invalid='ignore'):
-        depth_m: NDArray[np.float32] = np.float32(a) / (values - np.float32(b))
+        np.divide(np.float32(a), depth_m, out=depth_m)
     depth_m[values == 0] = 0
-    return depth_m
+    return drop_non_readings(depth_m)

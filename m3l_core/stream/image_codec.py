@@ -20,6 +20,7 @@ from m3l_core.stream.compressed_image import (
     encode_jpeg,
     encode_png,
 )
+from m3l_core.stream.depth_units import meters
 from m3l_core.stream.image_header import check_size
 
 if TYPE_CHECKING:
@@ -74,24 +75,13 @@ def decode_depth(message: Any) -> NDArray[np.float32]:  # noqa: ANN401
     where = 'depth image'
     if hasattr(message, 'format'):
         data = _bytes('compressed depth image', message.data)
-        return _meters(decode_compressed_depth(message.format, data))
+        return decode_compressed_depth(message.format, data)
     try:
         kind = _DEPTH_ENCODINGS[message.encoding]
     except KeyError:
         raise _unknown_encoding(where, message.encoding, _DEPTH_ENCODINGS) from None
     dtype = np.dtype(kind).newbyteorder('>' if message.is_bigendian else '<')
-    return _meters(_rows(where, message, dtype, 1)[..., 0])
-
-
-def _meters(depth: NDArray[np.generic]) -> NDArray[np.float32]:
-    """Return float32 meters of integer millimeters or float meters."""
-    depth_m = np.array(depth, np.float32, order='C')
-    if depth.dtype.kind == 'u':
-        depth_m *= np.float32(0.001)
-        return depth_m
-    with np.errstate(invalid='ignore'):
-        depth_m[~((depth_m > 0) & (depth_m < np.inf))] = 0
-    return depth_m
+    return meters(_rows(where, message, dtype, 1)[..., 0])
 
 
 def _rows(
