@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-import pickle
 import re
 from typing import Any, Literal
 
@@ -84,7 +83,7 @@ def load_official(
         ModelError: If the file is missing, damaged, lacks these weights, or fits no network.
     """
     path = Path(path)
-    state = _choose(_unpickle(path), weights, path)
+    state = _choose(load_tensors(path), weights, path)
     try:
         translated = _stack(state)
         if architecture is None:
@@ -106,7 +105,7 @@ def load_imagenet(path: str | Path, model: LinearFusion) -> None:
         ModelError: If the file is missing, damaged, or holds an encoder of another size.
     """
     path = Path(path)
-    state = _unpickle(path)
+    state = load_tensors(path)
     state = state.get('state_dict', state)
     encoder = model.encoder.state_dict()
     filled = {name: tensor for name, tensor in encoder.items() if name.endswith('mask_token')}
@@ -119,6 +118,23 @@ def load_imagenet(path: str | Path, model: LinearFusion) -> None:
         both = encoder[ours].ndim == tensor.ndim + 1
         filled[ours] = tensor.expand_as(encoder[ours]) if both else tensor
     _load_exactly(model.encoder, filled, path)
+
+
+def load_tensors(path: Path) -> dict[str, Any]:
+    """Return the mapping in a file that torch wrote, read without running code from it.
+
+    Raises:
+        ModelError: If the file is missing, damaged, or holds more than tensors and plain values.
+    """
+    _require_file(path)
+    try:
+        content = torch.load(path, map_location='cpu', weights_only=True)
+    except Exception as error:  # The unpickler fails in as many ways as bytes can be wrong.
+        reason = (str(error).splitlines() or ['it is empty'])[0]
+        raise ModelError(f'{path}: cannot be read as tensors only: {reason}') from error
+    if not isinstance(content, dict):
+        raise ModelError(f'{path}: expected a mapping of tensors, got {type(content).__name__}.')
+    return content
 
 
 def locate(name: str) -> tuple[str, int | None]:
@@ -185,19 +201,6 @@ def _choose(file: dict[str, Any], weights: str, path: Path) -> StateDict:
     if not chosen:
         raise ModelError(f'{path}: holds no weights named {whose}*.')
     return chosen
-
-
-def _unpickle(path: Path) -> dict[str, Any]:
-    """Return the mapping in a `.pth` file, read without running code from it."""
-    _require_file(path)
-    try:
-        content = torch.load(path, map_location='cpu', weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0]
-        raise ModelError(f'{path}: cannot be read as tensors only: {reason}') from error
-    if not isinstance(content, dict):
-        raise ModelError(f'{path}: expected a mapping of tensors, got {type(content).__name__}.')
-    return content
 
 
 def _require_file(path: Path) -> None:

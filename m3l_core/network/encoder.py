@@ -160,7 +160,8 @@ class Encoder(nn.Module):
 
     def __init__(self, architecture: Architecture, *, drop_path: float) -> None:
         super().__init__()
-        rates = torch.linspace(0, drop_path, sum(architecture.depths)).tolist()
+        last = sum(architecture.depths) - 1
+        rates = [drop_path * index / last for index in range(last + 1)]
         self.stages = nn.ModuleList(
             _stage(architecture, index, rates) for index in range(len(architecture.depths))
         )

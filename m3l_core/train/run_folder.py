@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import asdict
 import json
-import pickle
 from typing import Any, TYPE_CHECKING
 
 import torch
 import yaml
 
-from m3l_core.errors import ConfigError, DataError
+from m3l_core.checkpoint import load_tensors
+from m3l_core.errors import ConfigError
 from m3l_core.files import write_atomically
 
 if TYPE_CHECKING:
@@ -63,14 +63,6 @@ class RunFolder:
         """Return what `save_state` wrote last, or None at the start of a run.
 
         Raises:
-            DataError: If the file is damaged.
+            ModelError: If the file is damaged.
         """
-        if not self._state.exists():
-            return None
-        try:
-            state: dict[str, Any] = torch.load(self._state, weights_only=True)
-        except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-            raise DataError(
-                f'{self._state}: is damaged. Delete {self.path} to begin again.'
-            ) from error
-        return state
+        return load_tensors(self._state) if self._state.exists() else None

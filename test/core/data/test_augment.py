@@ -1,0 +1,77 @@
+"""Random views: one geometry for all images, chance from the generator alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from m3l_core.classes import IGNORE
+from m3l_core.data.augment import degrade_depth, jitter_color, random_view
+from m3l_core.data.samples import Sample
+
+HEIGHT, WIDTH = 96, 128
+
+
+@pytest.fixture
+def sample() -> Sample:
+    """An image whose color, depth and label all tell the same column and row block."""
+    rows, columns = np.mgrid[:HEIGHT, :WIDTH]
+    block = (rows // 32 * 4 + columns // 32).astype(np.uint8)
+    rgb = np.repeat((block * 20)[..., None], 3, axis=2)
+    return Sample('blocks', rgb, (1000 + 500 * block.astype(np.uint16)), block)
+
+
+def test_a_view_is_a_function_of_the_seed(sample: Sample) -> None:
+    one, same, other = (
+        random_view(sample, (48, 64), np.random.default_rng(seed)) for seed in (1, 1, 2)
+    )
+    for first, second in zip(one, same, strict=True):
+        np.testing.assert_array_equal(first, second)
+    assert not np.array_equal(one.labels, other.labels)
+
+
+def test_depth_and_labels_move_together(sample: Sample) -> None:
+    for seed in range(20):
+        view = random_view(sample, (48, 64), np.random.default_rng(seed))
+        seen = (view.depth_m > 0) & (view.labels != IGNORE)
+        expected = 1 + 0.5 * view.labels[seen]
+        # depth noise: 3 % of scale, 20 mm of dither, 0.4 % of z^2 at three sigmas
+        wrong = np.abs(view.depth_m[seen] - expected) > 0.03 * expected + 0.03 + 0.02 * expected**2
+        assert wrong.mean() < 0.02
+
+
+def test_padding_is_void_and_has_no_depth(sample: Sample) -> None:
+    views = [random_view(sample, (48, 64), np.random.default_rng(seed)) for seed in range(20)]
+    assert any((view.labels == IGNORE).any() for view in views)
+    for view in views:
+        assert not view.depth_m[view.labels == IGNORE].any()
+
+
+def test_the_frame_of_a_sample_is_never_shown(sample: Sample) -> None:
+    sample.labels[:8], sample.labels[-8:], sample.labels[:, :8], sample.labels[:, -8:] = (77,) * 4
+    for seed in range(20):
+        view = random_view(sample, (48, 64), np.random.default_rng(seed), frame=8)
+        assert not (view.labels == 77).any()
+
+
+def test_views_have_the_types_the_network_takes(sample: Sample) -> None:
+    view = random_view(sample, (48, 64), np.random.default_rng(0))
+    assert (view.rgb.shape, view.rgb.dtype) == ((48, 64, 3), np.uint8)
+    assert (view.depth_m.shape, view.depth_m.dtype) == ((48, 64), np.float32)
+    assert (view.labels.shape, view.labels.dtype) == ((48, 64), np.uint8)
+
+
+def test_color_jitter_leaves_its_input_alone(sample: Sample) -> None:
+    before = sample.rgb.copy()
+    jitter_color(sample.rgb, np.random.default_rng(0))
+    np.testing.assert_array_equal(sample.rgb, before)
+
+
+def test_holes_stay_holes_and_new_ones_come() -> None:
+    depth = np.full((60, 80), 2, np.float32)
+    depth[:, 40:] = 4
+    depth[:5] = 0
+    degraded = [degrade_depth(depth, np.random.default_rng(seed)) for seed in range(20)]
+    assert all(not image[:5].any() for image in degraded)
+    assert any((image[5:] == 0).any() for image in degraded)
+    assert all(np.isfinite(image).all() for image in degraded)

@@ -1,0 +1,75 @@
+"""NYUv2 in a folder: lists, ids, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from m3l_core.data.nyuv2 import NyuV2
+from m3l_core.errors import DataError
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A tree in NYUv2's layout with three training images, one of them in val."""
+    (tmp_path / 'train.txt').write_text('0001\n0002\n0003\n')
+    (tmp_path / 'val.txt').write_text('0002\n')
+    (tmp_path / 'test.txt').write_text('0004\n')
+    for kind in ('rgb', 'depth', 'label40'):
+        (tmp_path / kind).mkdir()
+    for name in ('0001', '0002', '0003', '0004'):
+        cv2.imwrite(str(tmp_path / f'rgb/{name}.jpg'), np.full((4, 6, 3), 200, np.uint8))
+        cv2.imwrite(str(tmp_path / f'depth/{name}.png'), np.full((4, 6), 1500, np.uint16))
+        cv2.imwrite(str(tmp_path / f'label40/{name}.png'), np.full((4, 6), 4, np.uint8))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ('split', 'ids'),
+    [
+        ('train', ['0001', '0003']),
+        ('val', ['0002']),
+        ('trainval', ['0001', '0002', '0003']),
+        ('test', ['0004']),
+    ],
+)
+def test_training_never_sees_validation(folder: Path, split: str, ids: list[str]) -> None:
+    assert NyuV2(folder, split).ids == ids
+
+
+def test_a_sample_is_in_our_units_and_classes(folder: Path) -> None:
+    sample = NyuV2(folder, 'train')[0]
+    assert sample.depth_m[0, 0] == pytest.approx(1.5)
+    assert sample.labels[0, 0] == 0  # NYU40 id 4 is a bed, class 0 of the 13
+
+
+def test_an_unknown_split_is_refused(folder: Path) -> None:
+    with pytest.raises(DataError, match="expected one of train, val, trainval, test, got 'all'"):
+        NyuV2(folder, 'all')
+
+
+def test_a_folder_without_lists_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match='Expected a folder that holds NYUv2'):
+        NyuV2(tmp_path, 'train')
+
+
+def test_depth_of_eight_bits_is_refused(folder: Path) -> None:
+    cv2.imwrite(str(folder / 'depth/0001.png'), np.zeros((4, 6), np.uint8))
+    with pytest.raises(DataError, match='expected a one-channel 16-bit PNG in millimeters'):
+        NyuV2(folder, 'train')[0]
+
+
+def test_an_image_that_is_none_is_refused(folder: Path) -> None:
+    (folder / 'rgb/0001.jpg').write_bytes(b'no image')
+    with pytest.raises(DataError, match='is no image that can be read'):
+        NyuV2(folder, 'train')[0]
+
+
+def test_the_real_set_has_its_published_sizes(data_folder: Path) -> None:
+    root = data_folder / 'nyuv2'
+    sizes = {split: len(NyuV2(root, split)) for split in ('train', 'val', 'trainval', 'test')}
+    assert sizes == {'train': 672, 'val': 123, 'trainval': 795, 'test': 654}
+    assert not set(NyuV2(root, 'trainval').ids) & set(NyuV2(root, 'test').ids)

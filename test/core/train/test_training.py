@@ -1,0 +1,167 @@
+"""Training: pieces on numbers a reader can check, and a whole small run on images."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+torch = pytest.importorskip('torch')
+
+from m3l_core import checkpoint  # noqa: E402
+from m3l_core.errors import ConfigError, ModelError  # noqa: E402
+from m3l_core.train.config import OptimizerConfig, Phase, TrainConfig  # noqa: E402
+from m3l_core.train.objective import class_weights, draw_present, supervised_loss  # noqa: E402
+from m3l_core.train.schedule import learning_rate, make_optimizer  # noqa: E402
+from m3l_core.train.teacher import follow  # noqa: E402
+from m3l_core.train.trainer import Trainer  # noqa: E402
+
+CONFIG = TrainConfig(
+    name='small',
+    steps=6,
+    batch_size=2,
+    phases=(Phase(size=(32, 48), share=0.5), Phase(size=(64, 80), share=0.5)),
+    image_size=(48, 64),
+    network_size=(64, 80),
+    precision='float32',
+    validate_every=3,
+    save_every=2,
+)
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """Twelve images in NYUv2's layout: the left half is floor, the right half wall."""
+    root = tmp_path / 'nyuv2'
+    generator = np.random.default_rng(0)
+    ids = [f'{i:04d}' for i in range(12)]
+    for kind in ('rgb', 'depth', 'label40'):
+        (root / kind).mkdir(parents=True)
+    for name in ids:
+        right = np.arange(64) >= generator.integers(16, 48)
+        labels = np.tile(np.where(right, 1, 2).astype(np.uint8), (48, 1))
+        rgb = np.where(labels[..., None] == 1, 220, 40) + generator.integers(0, 20, (48, 64, 3))
+        cv2.imwrite(str(root / f'rgb/{name}.jpg'), rgb.astype(np.uint8))
+        depth = np.where(labels == 1, 3000, 1000).astype(np.uint16)
+        cv2.imwrite(str(root / f'depth/{name}.png'), depth)
+        cv2.imwrite(str(root / f'label40/{name}.png'), labels)
+    for split, part in (('train', ids[:10]), ('val', ids[8:10]), ('test', ids[10:])):
+        (root / f'{split}.txt').write_text('\n'.join(part))
+    return root
+
+
+def train(config: TrainConfig, images: Path, out: Path, *, until: int | None = None) -> Trainer:
+    """Return a trainer that ran to the end, or was stopped before step `until`."""
+    trainer = Trainer(config, data=images, out=out)
+    trainer.run(lambda batches, *_: _first(batches, (until or config.steps) - trainer.step), str)
+    return trainer
+
+
+def _first(batches, count):  # noqa: ANN001, ANN202
+    for _, batch in zip(range(count), batches, strict=False):
+        yield batch
+
+
+def test_phases_change_the_size_at_their_share() -> None:
+    sizes = [CONFIG.size_at(step) for step in range(6)]
+    assert sizes == [(32, 48)] * 3 + [(64, 80)] * 3
+
+
+def test_every_problem_of_a_configuration_is_named_at_once() -> None:
+    with pytest.raises(ConfigError) as error:
+        replace(CONFIG, steps=0, phases=(Phase(size=(32, 48), share=0.5),), ema=1.0)
+    for problem in ('steps must be at least 1', 'must add up to 1, got 0.5', 'ema must lie in'):
+        assert problem in str(error.value)
+
+
+def test_rate_rises_linearly_and_falls_to_nothing() -> None:
+    config = OptimizerConfig(lr=1.0, warmup=0.1)
+    rates = [learning_rate(step, 100, config) for step in range(100)]
+    assert rates[:3] == pytest.approx([0.1, 0.2, 0.3])
+    assert max(rates) == rates[9] == rates[10] == 1.0
+    assert rates[55] == pytest.approx(0.5)
+    assert 0 < rates[-1] < 0.001
+
+
+def test_norms_biases_and_tokens_are_not_decayed() -> None:
+    from m3l_core.network import Architecture, LinearFusion
+
+    model = LinearFusion(Architecture.mit('b0', num_classes=13))
+    decayed, plain = make_optimizer(model, OptimizerConfig()).param_groups
+    assert all(parameter.ndim >= 2 for parameter in decayed['params'])
+    assert plain['weight_decay'] == 0
+    count = len(decayed['params']) + len(plain['params'])
+    assert count == len(list(model.parameters()))
+
+
+def test_rare_classes_weigh_more_within_limits() -> None:
+    weights = class_weights(torch.tensor([1, 25, 50, 924]))
+    # 1 / sqrt(K * frequency), K = 4: sqrt(250) clipped to 4, sqrt(10), sqrt(5), 0.52
+    assert weights.tolist() == pytest.approx([4, 10**0.5, 5**0.5, (250 / 924) ** 0.5])
+
+
+def test_each_modality_is_dropped_a_third_of_the_time_and_never_both() -> None:
+    present = draw_present(3000, torch.Generator().manual_seed(0))
+    assert present.any(1).all()
+    assert present.float().mean(0).tolist() == pytest.approx([2 / 3, 2 / 3], abs=0.03)
+
+
+def test_void_pixels_teach_nothing() -> None:
+    streams = torch.randn(2, 1, 3, 4, 4)
+    labels = torch.full((1, 8, 8), 255, dtype=torch.uint8)
+    labels[0, 0, 0] = 1
+    loss = supervised_loss(streams, streams.mean(0), labels, torch.ones(3))
+    corner = torch.cat([streams, streams.mean(0)[None]])[:, 0, :, 0, 0]
+    expected = -corner.log_softmax(1)[:, 1].mean()
+    assert loss.item() == pytest.approx(expected.item(), abs=1e-6)
+
+
+def test_teacher_follows_as_published() -> None:
+    student, teacher = torch.nn.Linear(1, 1, bias=False), torch.nn.Linear(1, 1, bias=False)
+    values = []
+    for step, value in enumerate((3.0, 1.0, 5.0)):
+        torch.nn.init.constant_(student.weight, value)
+        follow(teacher, student, momentum=0.99, step=step)
+        values.append(teacher.weight.item())
+    assert values == pytest.approx([3, 2, 3])  # running means while 1 - 1/(t+1) < 0.99
+    torch.nn.init.constant_(student.weight, 103.0)
+    follow(teacher, student, momentum=0.99, step=5000)
+    assert teacher.weight.item() == pytest.approx(4)
+
+
+def test_a_small_run_learns_and_leaves_a_model(images: Path, tmp_path: Path) -> None:
+    config = replace(CONFIG, steps=40, validate_every=40, save_every=40, ema=0.9)
+    trainer = train(config, images, tmp_path / 'run')
+    model, card = checkpoint.load(tmp_path / 'run' / 'small.safetensors')
+    assert card.metrics['val']['both'] > 60
+    assert card.training['pairs'] == 80
+    wanted = trainer.teacher.state_dict()
+    assert all(torch.equal(tensor, wanted[name]) for name, tensor in model.state_dict().items())
+
+
+def test_a_resumed_run_ends_at_the_same_numbers(images: Path, tmp_path: Path) -> None:
+    torch.set_num_threads(1)
+    whole = train(CONFIG, images, tmp_path / 'whole')
+    train(CONFIG, images, tmp_path / 'parts', until=4)
+    resumed = Trainer(CONFIG, data=images, out=tmp_path / 'parts')
+    assert resumed.step == 4
+    rest = train(CONFIG, images, tmp_path / 'parts')
+    wanted = whole.student.state_dict()
+    for name, tensor in rest.student.state_dict().items():
+        assert torch.equal(tensor, wanted[name]), name
+
+
+def test_another_configuration_is_refused_in_the_same_folder(images: Path, tmp_path: Path) -> None:
+    train(CONFIG, images, tmp_path / 'run', until=2)
+    with pytest.raises(ConfigError, match='other values of ema, seed'):
+        Trainer(replace(CONFIG, seed=1, ema=0.5), data=images, out=tmp_path / 'run')
+
+
+def test_a_damaged_state_is_named(images: Path, tmp_path: Path) -> None:
+    train(CONFIG, images, tmp_path / 'run', until=2)
+    (tmp_path / 'run' / 'state.pt').write_bytes(b'torn')
+    with pytest.raises(ModelError, match=r'state\.pt: cannot be read'):
+        Trainer(CONFIG, data=images, out=tmp_path / 'run')
