@@ -42,68 +42,80 @@ def frame_status(name: str, labeled: Labeled) -> DiagnosticStatus:
     return status(name, OK if len(used) == 2 else WARN, '+'.join(used), values)
 
 
-def input_status(
-    name: str,
-    camera: CameraInput,
-    counted: InputStatistics,
-    *,
-    mode: Mode,
-    silent_s: float,
-) -> DiagnosticStatus:
-    """Return how one input fares; without any input, that is an error from the first moment."""
-    values: dict[str, object] = {
-        'topic': camera.topic,
-        'transport': camera.transport,
-        'received': counted.received,
-        'rate_hz': 1e9 / counted.period_ns if counted.period_ns else None,
-        'age_ms': milliseconds(counted.age_ns),
-        'zero_stamps': counted.zero_stamps,
-        **{f'dropped_{reason}': count for reason, count in counted.drops.items()},
-    }
-    if mode is Mode.NO_INPUT:
-        return status(name, ERROR, silence(camera, silent_s), values)
-    if silent_s >= SILENT_AFTER_S:
-        return status(name, WARN, silence(camera, silent_s), values)
-    return status(name, OK, 'receiving', values)
+class Report:
+    """What the node tells of itself at one moment.
 
+    Attributes:
+        statuses: For the message.
+        missing: What a person must know when nothing comes out; for the log.
+    """
 
-def silence(camera: CameraInput, silent_s: float) -> str:
-    """Return which topic is silent, how long, and what is known of its publishers."""
-    return f'{camera.topic}: nothing for {silent_s:.1f} s: {camera.why_silent()}'
+    def __init__(self, node_name: str) -> None:
+        self._prefix = node_name
+        self.statuses: list[DiagnosticStatus] = []
+        self.missing: list[str] = []
 
+    def add_problem(self, what: str, problem: str) -> None:
+        """Tell an error of which there is no more to tell."""
+        self._add(what, ERROR, problem, {})
 
-def pairing_status(
-    name: str, mode: Mode, reason: str, counted: StreamStatistics
-) -> DiagnosticStatus:
-    """Return the mode and how images pair."""
-    values = {
-        'mode': mode.value,
-        'reason': reason,
-        'pairs': counted.pairs,
-        'lone': counted.lone,
-        'max_gap_ms': milliseconds(counted.gap_ns),
-        'depth_lag_ms': milliseconds(counted.lag_ns),
-        'pair_wait_ms': milliseconds(counted.wait_ns),
-    }
-    level = {Mode.RGBD: OK, Mode.NO_INPUT: ERROR}.get(mode, WARN)
-    return status(name, level, f'{mode.value}: {reason}', values)
-
-
-def engine_status(name: str, inference: Inference) -> DiagnosticStatus:
-    """Return how far the network is and how fast."""
-    values: dict[str, object] = {'state': inference.state.value}
-    if inference.segmenter is not None:
-        engine = inference.segmenter.engine
-        values |= {
-            'model': engine.card.name,
-            'backend': engine.backend,
-            'precision': engine.precision,
+    def add_input(
+        self, camera: CameraInput, counted: InputStatistics, *, mode: Mode, silent_s: float
+    ) -> None:
+        """Tell how one input fares; while nothing comes at all, its silence is an error."""
+        values: dict[str, object] = {
+            'topic': camera.topic,
+            'transport': camera.transport,
+            'received': counted.received,
+            'rate_hz': 1e9 / counted.period_ns if counted.period_ns else None,
+            'age_ms': milliseconds(counted.age_ns),
+            'zero_stamps': counted.zero_stamps,
+            **{f'dropped_{reason}': count for reason, count in counted.drops.items()},
         }
-    times_ms = list(inference.engine_ms)
-    if times_ms:
-        values['p50_ms'], values['p99_ms'] = map(float, np.percentile(times_ms, (50, 99)))
-    values['labeled'] = inference.labeled
-    values |= {f'bad: {what}': count for what, count in inference.bad_frames.items()}
-    level = {EngineState.READY: OK, EngineState.BUILDING: WARN}.get(inference.state, ERROR)
-    summary = inference.problem or inference.state.value
-    return status(name, level, summary, values)
+        what, is_silent = camera.modality.name.lower(), silent_s >= SILENT_AFTER_S
+        if mode is not Mode.NO_INPUT and not is_silent:
+            self._add(what, OK, 'receiving', values)
+            return
+        silence = f'{camera.topic}: nothing for {silent_s:.1f} s: {camera.why_silent()}'
+        self._add(what, ERROR if mode is Mode.NO_INPUT else WARN, silence, values)
+        if is_silent:
+            self.missing.append(silence)
+
+    def add_pairing(self, mode: Mode, reason: str, counted: StreamStatistics) -> None:
+        """Tell the mode and how images pair."""
+        values: dict[str, object] = {
+            'mode': mode.value,
+            'reason': reason,
+            'pairs': counted.pairs,
+            'lone': counted.lone,
+            'max_gap_ms': milliseconds(counted.gap_ns),
+            'depth_lag_ms': milliseconds(counted.lag_ns),
+            'pair_wait_ms': milliseconds(counted.wait_ns),
+        }
+        level = {Mode.RGBD: OK, Mode.NO_INPUT: ERROR}.get(mode, WARN)
+        self._add('pairing', level, f'{mode.value}: {reason}', values)
+
+    def add_clock(self, now_ns: int) -> None:
+        """Tell that a simulated clock stands at zero; a clock that runs is no news."""
+        if now_ns == 0:
+            problem = 'use_sim_time is set, but nothing comes on /clock: start what publishes it.'
+            self.add_problem('clock', problem)
+            self.missing.append(problem)
+
+    def add_engine(self, inference: Inference) -> None:
+        """Tell how far the network is, and how fast."""
+        values: dict[str, object] = {'state': inference.state.value}
+        if inference.segmenter is not None:
+            engine = inference.segmenter.engine
+            values['model'] = engine.card.name
+            values['backend'], values['precision'] = engine.backend, engine.precision
+        times_ms = list(inference.engine_ms)
+        if times_ms:
+            values['p50_ms'], values['p99_ms'] = map(float, np.percentile(times_ms, (50, 99)))
+        values['labeled'] = inference.labeled
+        values |= {f'bad: {what}': count for what, count in inference.bad_frames.copy().items()}
+        level = {EngineState.READY: OK, EngineState.BUILDING: WARN}.get(inference.state, ERROR)
+        self._add('engine', level, inference.problem or inference.state.value, values)
+
+    def _add(self, what: str, level: bytes, summary: str, values: dict[str, object]) -> None:
+        self.statuses.append(status(f'{self._prefix}: {what}', level, summary, values))

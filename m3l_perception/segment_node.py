@@ -77,6 +77,7 @@ class SegmentNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed ev
         self._active_since_ns: int | None = None
         self._mode, self._reason = Mode.NO_INPUT, 'starting'
         self._problem = ''
+        self._known_sizes: set[tuple[int, int]] = set()
         self.parameters = Parameters(
             self,
             is_configured=lambda: self._inbox is not None,
@@ -86,7 +87,7 @@ class SegmentNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed ev
         # Steady, or nothing would be told about a simulation whose clock stands still.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(1.0, self._publish_diagnostics, clock=steady)
-        self._wake_executor = self.create_guard_condition(self._give_up)
+        self._load_failed = self.create_guard_condition(self._give_up)
 
     def _create_publishers(self) -> None:
         options = QoSOverridingOptions.with_default_policies()
@@ -221,6 +222,7 @@ class SegmentNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed ev
 
     def on_labeled(self, labeled: Labeled) -> None:
         """Publish labels under the header of the image they were made from."""
+        self._log_padding(labeled)
         header = labeled.decoded.header
         segmentation = labeled.segmentation
         status = diagnostics.frame_status(self.get_name(), labeled)
@@ -236,6 +238,20 @@ class SegmentNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed ev
             if self.context.ok():
                 raise
 
+    def _log_padding(self, labeled: Labeled) -> None:
+        """Log, once for each camera size, what of the network's work is for padding."""
+        size = labeled.decoded.frame.size
+        inference = self._inference
+        if size in self._known_sizes or inference is None or inference.segmenter is None:
+            return
+        self._known_sizes.add(size)
+        share = inference.segmenter.letterbox(size).padded_share
+        if share > 0:
+            self.get_logger().info(
+                f'{size[1]}x{size[0]} images leave {share:.0%} of the network to padding; '
+                'm3l export --size HEIGHTxWIDTH makes one of their shape.'
+            )
+
     def on_bad_frame(self, problem: str) -> None:
         """Log what was wrong with an image; diagnostics count them all."""
         self.get_logger().warning(problem, throttle_duration_sec=_THROTTLE_S)
@@ -249,7 +265,7 @@ class SegmentNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed ev
         if was_ready:
             self.failed.set_result(problem)
         else:
-            self._wake_executor.trigger()
+            self._load_failed.trigger()
 
     # What the node tells.
 
@@ -269,46 +285,33 @@ class SegmentNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed ev
             self._mode_publisher.publish(messages.text(mode.value))
 
     def _publish_diagnostics(self) -> None:
-        name = self.get_name()
-        statuses = []
+        report = diagnostics.Report(self.get_name())
         if self._inference is not None:
-            statuses.append(diagnostics.engine_status(f'{name}: engine', self._inference))
+            report.add_engine(self._inference)
         elif self._problem:
-            statuses.append(messages.status(f'{name}: engine', messages.ERROR, self._problem, {}))
+            report.add_problem('engine', self._problem)
         if self._inbox is not None and self._active_since_ns is not None:
             counted = self._inbox.statistics()
-            per_input = ((Modality.RGB, counted.rgb), (Modality.DEPTH, counted.depth))
-            for modality, of_input in per_input:
-                statuses.append(self._input_status(self._inputs[modality], of_input))
-            statuses.append(
-                diagnostics.pairing_status(f'{name}: pairing', self._mode, self._reason, counted)
-            )
-            if problem := self._clock_problem():
-                statuses.append(messages.status(f'{name}: clock', messages.ERROR, problem, {}))
-                self._log_missing(problem)
+            mode = self._mode
+            for modality, of_input in (
+                (Modality.RGB, counted.rgb),
+                (Modality.DEPTH, counted.depth),
+            ):
+                silent_s = self._silent_s(of_input)
+                report.add_input(self._inputs[modality], of_input, mode=mode, silent_s=silent_s)
+            report.add_pairing(mode, self._reason, counted)
+            if self.get_clock().ros_time_is_active:
+                report.add_clock(self.get_clock().now().nanoseconds)
+        if report.missing:
+            self.get_logger().warning('; '.join(report.missing), throttle_duration_sec=_THROTTLE_S)
         header = Header(stamp=self.get_clock().now().to_msg())
-        self._diagnostics.publish(messages.diagnostics(header, statuses))
+        self._diagnostics.publish(messages.diagnostics(header, report.statuses))
 
-    def _input_status(self, camera: CameraInput, counted: InputStatistics) -> Any:  # noqa: ANN401
-        """Return the status of one input, and log its silence."""
-        silent_ns = counted.age_ns
-        if silent_ns is None:
-            silent_ns = time.monotonic_ns() - (self._active_since_ns or 0)
-        silent_s = silent_ns / 1e9
-        if silent_s >= diagnostics.SILENT_AFTER_S:
-            self._log_missing(diagnostics.silence(camera, silent_s))
-        name = f'{self.get_name()}: {camera.modality.name.lower()}'
-        return diagnostics.input_status(name, camera, counted, mode=self._mode, silent_s=silent_s)
-
-    def _clock_problem(self) -> str:
-        """Return what is wrong with the simulated clock, if one is used and stands at zero."""
-        clock = self.get_clock()
-        if not clock.ros_time_is_active or clock.now().nanoseconds > 0:
-            return ''
-        return 'use_sim_time is set, but nothing comes on /clock: start the simulator or bag.'
-
-    def _log_missing(self, what: str) -> None:
-        self.get_logger().warning(what, throttle_duration_sec=_THROTTLE_S)
+    def _silent_s(self, counted: InputStatistics) -> float:
+        """Return for how long nothing has come on an input."""
+        if counted.age_ns is not None:
+            return counted.age_ns / 1e9
+        return (time.monotonic_ns() - (self._active_since_ns or 0)) / 1e9
 
     def _log_problem(self) -> None:
         self.get_logger().error(self._problem)

@@ -1,0 +1,76 @@
+"""Start the segmentation node on a robot; `ros2 launch m3l_perception segment.launch.py -s`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+
+from launch import LaunchContext, LaunchDescription
+from m3l_perception.dds import profile_environment
+
+_CONFIG = Path(__file__).parents[1] / 'config' / 'segment.yaml'
+"""Beside this folder in the repository as well as in the installed share folder."""
+
+_ARGUMENTS = {
+    'model': ('', 'Path of the exported network; empty takes the shipped one, or params_file.'),
+    'backend': ('', 'auto, openvino or torch; empty leaves it to params_file.'),
+    'rgb_topic': ('rgb/image', 'Color images; without the ending of a compressed transport.'),
+    'depth_topic': ('depth/image', 'Depth images registered to color.'),
+    'camera_info_topic': ('rgb/camera_info', 'Calibration of the color camera.'),
+    'rgb_transport': ('', 'raw or compressed; empty leaves it to params_file.'),
+    'depth_transport': ('', 'raw, compressedDepth or compressed; empty: params_file.'),
+    'params_file': (str(_CONFIG), 'YAML file of parameters.'),
+    'namespace': ('', 'Namespace of the node and of relative topics.'),
+    'use_sim_time': ('', 'true or false; empty leaves it to params_file.'),
+    'autostart': ('', 'Configure and activate at once: true or false; empty: params_file.'),
+    'respawn': ('true', 'Start the node again 2 s after it ended by itself.'),
+    'dds_profile': (
+        'shipped',
+        'Fast DDS profile: shipped (room for images), keep (change nothing), or a path. Used '
+        'only if none is set and the middleware is Fast DDS.',
+    ),
+}
+
+_FORWARDED = ('model', 'backend', 'rgb_transport', 'depth_transport')
+_FORWARDED_FLAGS = ('use_sim_time', 'autostart')
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Return the node and its arguments."""
+    declared = [
+        DeclareLaunchArgument(name, default_value=default, description=description)
+        for name, (default, description) in _ARGUMENTS.items()
+    ]
+    return LaunchDescription([*declared, OpaqueFunction(function=_start)])
+
+
+def _start(context: LaunchContext) -> list[SetEnvironmentVariable | Node]:
+    given = {name: LaunchConfiguration(name).perform(context) for name in _ARGUMENTS}
+    environment = profile_environment(given['dds_profile'], os.environ)
+    parameters = {
+        name: ParameterValue(given[name], value_type=str) for name in _FORWARDED if given[name]
+    }
+    for name in _FORWARDED_FLAGS:
+        if given[name]:
+            parameters[name] = ParameterValue(given[name], value_type=bool)
+    node = Node(
+        package='m3l_perception',
+        executable='segment',
+        namespace=given['namespace'],
+        parameters=[given['params_file'], *([parameters] if parameters else [])],
+        remappings=[
+            ('rgb/image', given['rgb_topic']),
+            ('depth/image', given['depth_topic']),
+            ('rgb/camera_info', given['camera_info_topic']),
+        ],
+        respawn=given['respawn'].lower() == 'true',
+        respawn_delay=2.0,
+        output='screen',
+        emulate_tty=True,
+    )
+    return [*(SetEnvironmentVariable(k, v) for k, v in environment.items()), node]

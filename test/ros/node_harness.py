@@ -1,0 +1,217 @@
+"""What the node tests share: a camera, a recorder of what the node says, and the node."""
+
+from __future__ import annotations
+
+from array import array
+from contextlib import contextmanager, suppress
+import os
+import signal
+import subprocess
+import sys
+from threading import Event, Thread
+import time
+from typing import Any, TYPE_CHECKING
+
+from diagnostic_msgs.msg import DiagnosticArray
+import numpy as np
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import String
+
+from m3l_core.frames import Modality
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+PERIOD_S = 0.05
+RGB_SIZE, DEPTH_SIZE = (120, 160), (60, 80)
+FRAME_ID = 'color_optical_frame'
+PATIENCE_S = 20.0
+"""How long a test waits for what comes within a second on an idle machine."""
+
+
+class Node:
+    """A node of the test process, spun on a thread of its own."""
+
+    def __init__(self, name: str) -> None:
+        self.node = rclpy.create_node(name)
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self.node)
+        self._thread = Thread(target=self._spin, daemon=True)
+        self._thread.start()
+
+    def _spin(self) -> None:
+        with suppress(ExternalShutdownException):
+            self._executor.spin()
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._executor.shutdown()
+        self._thread.join()
+        self.node.destroy_node()
+
+
+class Camera(Node):
+    """Publishes color and depth at 20 Hz; each can be stopped, or replaced by a bad message."""
+
+    def __init__(self) -> None:
+        super().__init__('camera')
+        self.stamps: dict[Modality, set[tuple[int, int]]] = {m: set() for m in Modality}
+        self.alive = set(Modality)
+        self.bad: dict[Modality, Callable[[Image], None]] = {}
+        self._publishers = {
+            modality: self.node.create_publisher(Image, f'{modality.name.lower()}/image', 5)
+            for modality in Modality
+        }
+        self._info = self.node.create_publisher(CameraInfo, 'rgb/camera_info', 5)
+        random = np.random.default_rng(0)
+        self._rgb = random.integers(0, 255, (*RGB_SIZE, 3), np.uint8).tobytes()
+        self._depth = random.integers(500, 4000, DEPTH_SIZE, np.uint16).tobytes()
+        self._stop = Event()
+        self._source = Thread(target=self._publish_all, daemon=True)
+        self._source.start()
+
+    def __exit__(self, *exception: object) -> None:
+        self._stop.set()
+        self._source.join()
+        super().__exit__(*exception)
+
+    def _publish_all(self) -> None:
+        due = time.monotonic()
+        while not self._stop.wait(max(0.0, due - time.monotonic())):
+            due += PERIOD_S
+            stamp = self.node.get_clock().now().to_msg()
+            for modality in sorted(self.alive, key=lambda m: m.value):
+                self._publishers[modality].publish(self._image(modality, stamp))
+            self._info.publish(CameraInfo(height=RGB_SIZE[0], width=RGB_SIZE[1]))
+
+    def _image(self, modality: Modality, stamp: Any) -> Image:
+        is_rgb = modality is Modality.RGB
+        image = Image(encoding='rgb8' if is_rgb else '16UC1')
+        image.header.stamp = stamp
+        image.header.frame_id = FRAME_ID
+        image.height, image.width = RGB_SIZE if is_rgb else DEPTH_SIZE
+        image.step = image.width * (3 if is_rgb else 2)
+        image.data = array('B', self._rgb if is_rgb else self._depth)
+        if modality in self.bad:
+            self.bad[modality](image)
+        else:
+            self.stamps[modality].add((stamp.sec, stamp.nanosec))
+        return image
+
+
+class Watcher(Node):
+    """Records what the node publishes."""
+
+    def __init__(self) -> None:
+        super().__init__('watcher')
+        self.masks: list[Image] = []
+        self.confidences: list[Image] = []
+        self.infos: list[CameraInfo] = []
+        self.frames: list[dict[str, str]] = []
+        self.modes: list[str] = []
+        self.diagnostics: dict[str, Any] = {}
+        latched = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        subscribe = self.node.create_subscription
+        subscribe(Image, '/m3l_segment/mask', self.masks.append, 10)
+        subscribe(Image, '/m3l_segment/confidence', self.confidences.append, 10)
+        subscribe(CameraInfo, '/m3l_segment/camera_info', self.infos.append, 10)
+        subscribe(DiagnosticArray, '/m3l_segment/status', self._on_status, 10)
+        subscribe(String, '/m3l_segment/mode', lambda m: self.modes.append(m.data), latched)
+        subscribe(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
+
+    def _on_status(self, message: DiagnosticArray) -> None:
+        self.frames.append(_values(message.status[0]))
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        self.diagnostics |= {status.name.split(': ')[-1]: status for status in message.status}
+
+    def wait_for_mode(self, mode: str) -> None:
+        wait_until(lambda: self.modes[-1:] == [mode], f'the mode {mode}', lambda: self.modes)
+
+    def wait_for_masks(self, count: int) -> list[Image]:
+        """Return `count` masks that come from now on."""
+        before = len(self.masks)
+        wait_until(lambda: len(self.masks) >= before + count, f'{count} masks')
+        return self.masks[before : before + count]
+
+    def wait_for_diagnostic(self, name: str, holds: Callable[[Any], bool]) -> Any:
+        """Return the diagnostic status `name` once it is as told."""
+        wait_until(
+            lambda: name in self.diagnostics and holds(self.diagnostics[name]),
+            f'diagnostics of {name}',
+            lambda: self.diagnostics,
+        )
+        return self.diagnostics[name]
+
+    def call(self, service_type: Any, name: str, request: Any) -> Any:
+        """Return the answer of a service of the node."""
+        client = self.node.create_client(service_type, f'/m3l_segment/{name}')
+        assert client.wait_for_service(PATIENCE_S)
+        future = client.call_async(request)
+        wait_until(future.done, f'an answer from {name}')
+        return future.result()
+
+
+class SegmentProcess:
+    """The node as a process of its own, and what it logs."""
+
+    def __init__(self, log: Path, arguments: list[str]) -> None:
+        self._log = log
+        with log.open('w') as file:
+            self.process = subprocess.Popen(
+                [sys.executable, *arguments], stdout=file, stderr=subprocess.STDOUT
+            )
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def wait_for_log(self, text: str) -> None:
+        wait_until(lambda: text in self.log, f'{text!r} in the log', lambda: self.log)
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """Return the exit code after a signal."""
+        if self.process.poll() is None:
+            os.kill(self.process.pid, number)
+        try:
+            return self.process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+
+
+@contextmanager
+def segment(folder: Path, **parameters: object) -> Iterator[SegmentProcess]:
+    """Run the node with parameters until the block ends."""
+    given = [f'{name}:={value}' for name, value in parameters.items()]
+    arguments = ['-m', 'm3l_perception.segment_node', '--ros-args']
+    arguments += [word for setting in given for word in ('-p', setting)]
+    process = SegmentProcess(folder / 'segment.log', arguments)
+    try:
+        yield process
+    finally:
+        process.end()
+
+
+def wait_until(
+    holds: Callable[[], Any], what: str, seen: Callable[[], object] = lambda: ''
+) -> None:
+    """Wait until something holds, or fail saying what was seen instead."""
+    end = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < end, f'no {what} within {PATIENCE_S} s {seen()}'
+        time.sleep(0.01)
+
+
+def stamp_of(message: Any) -> tuple[int, int]:
+    return message.header.stamp.sec, message.header.stamp.nanosec
+
+
+def _values(status: Any) -> dict[str, str]:
+    return {item.key: item.value for item in status.values}

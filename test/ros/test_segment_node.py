@@ -1,0 +1,312 @@
+"""The node as users run it: a process, real cameras (publishers), real DDS."""
+
+from __future__ import annotations
+
+from array import array
+from itertools import cycle
+import signal
+import subprocess
+import sys
+from typing import Any, TYPE_CHECKING
+
+from diagnostic_msgs.msg import DiagnosticStatus
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+from node_harness import (
+    DEPTH_SIZE,
+    FRAME_ID,
+    RGB_SIZE,
+    segment,
+    SegmentProcess,
+    stamp_of,
+    wait_until,
+)
+import pytest
+from rcl_interfaces.srv import SetParameters
+from rclpy.parameter import Parameter
+
+from m3l_core.frames import Modality
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from node_harness import Camera, Watcher
+    from sensor_msgs.msg import Image
+
+NODE = (sys.executable, '-m', 'm3l_perception.segment_node')
+
+
+@pytest.fixture
+def node(tmp_path: Path, model: Path) -> Iterator[SegmentProcess]:
+    with segment(tmp_path, model=model) as process:
+        yield process
+
+
+@pytest.mark.usefixtures('node')
+def test_mask_has_the_header_and_the_size_of_the_color_image(
+    camera: Camera, watcher: Watcher
+) -> None:
+    watcher.wait_for_mode('RGBD')
+    wait_until(lambda: watcher.infos and watcher.confidences, 'confidence and calibration')
+    masks = watcher.wait_for_masks(5)
+    for image in (*masks, watcher.confidences[-1], watcher.infos[-1]):
+        assert stamp_of(image) in camera.stamps[Modality.RGB]
+        assert image.header.frame_id == FRAME_ID
+        assert (image.height, image.width) == RGB_SIZE
+    for mask in masks:
+        assert (mask.encoding, mask.step) == ('mono8', RGB_SIZE[1])
+        assert max(mask.data) < 13
+    wait_until(lambda: watcher.frames[-1]['used'] == 'rgb+depth', 'a paired frame')
+    frame = watcher.frames[-1]
+    assert (frame['mode'], frame['reason']) == ('RGBD', 'paired')
+    assert float(frame['pair_gap_ms']) == 0
+    assert float(frame['engine_ms']) > 0
+
+
+@pytest.mark.usefixtures('node')
+def test_labels_go_on_when_depth_dies_and_use_it_again_when_it_returns(
+    camera: Camera, watcher: Watcher
+) -> None:
+    watcher.wait_for_mode('RGBD')
+    camera.alive = {Modality.RGB}
+    watcher.wait_for_mode('RGB_ONLY')
+    watcher.wait_for_masks(5)
+    assert watcher.frames[-1]['used'] == 'rgb'
+    camera.alive = set(Modality)
+    watcher.wait_for_mode('RGBD')
+    assert (
+        watcher.modes
+        == ['NO_INPUT', 'RGB_ONLY', 'RGBD', 'RGB_ONLY', 'RGBD'][-len(watcher.modes) :]
+    )
+
+
+@pytest.mark.usefixtures('node')
+def test_depth_alone_is_labeled_when_color_dies(camera: Camera, watcher: Watcher) -> None:
+    watcher.wait_for_mode('RGBD')
+    camera.alive = {Modality.DEPTH}
+    watcher.wait_for_mode('DEPTH_ONLY')
+    mask = watcher.wait_for_masks(5)[-1]
+    assert (mask.height, mask.width) == DEPTH_SIZE
+    assert stamp_of(mask) in camera.stamps[Modality.DEPTH]
+    camera.alive = set(Modality)
+    watcher.wait_for_mode('RGBD')
+
+
+@pytest.mark.usefixtures('node')
+def test_diagnostics_name_both_topics_when_nothing_comes(
+    camera: Camera, watcher: Watcher, node: SegmentProcess
+) -> None:
+    watcher.wait_for_mode('RGBD')
+    camera.alive = set()
+    watcher.wait_for_mode('NO_INPUT')
+    for modality in ('rgb', 'depth'):
+        status = watcher.wait_for_diagnostic(modality, is_error)
+        assert status.message.startswith(f'/{modality}/image: nothing for ')
+        assert status.message.endswith(' s: 1 publisher, but no image arrives')
+    node.wait_for_log('/rgb/image: nothing for 2.')
+
+
+@pytest.mark.usefixtures('camera')
+def test_topic_of_the_transport_is_named_when_nobody_publishes_it(
+    tmp_path: Path, model: Path, watcher: Watcher
+) -> None:
+    with segment(tmp_path, model=model, rgb_transport='compressed') as node:
+        node.wait_for_log('/rgb/image/compressed: nothing for 2.')
+        status = watcher.wait_for_diagnostic('rgb', lambda s: 'nothing for' in s.message)
+        assert status.message.endswith('no publisher')
+
+
+def lying_step(image: Image) -> None:
+    image.step = 1
+
+
+def short_data(image: Image) -> None:
+    image.data = array('B', b'x')
+
+
+def huge_size(image: Image) -> None:
+    image.height = image.width = image.step = 2**32 - 1
+
+
+def unknown_encoding(image: Image) -> None:
+    image.encoding = 'yuv9000'
+
+
+def no_pixels(image: Image) -> None:
+    image.height = image.width = image.step = 0
+
+
+def test_damaged_images_are_counted_and_end_nothing(
+    camera: Camera, watcher: Watcher, node: SegmentProcess
+) -> None:
+    watcher.wait_for_mode('RGBD')
+    kinds = cycle((lying_step, short_data, huge_size, unknown_encoding, no_pixels))
+    camera.bad = dict.fromkeys(Modality, lambda image: next(kinds)(image))
+    wait_until(lambda: count_bad(watcher) > 20, 'counted frames')
+    camera.bad = {}
+    watcher.wait_for_masks(5)
+    assert node.process.poll() is None
+    node.wait_for_log('color image: expected ')
+
+
+@pytest.mark.usefixtures('node')
+@pytest.mark.parametrize(
+    ('damaged', 'used', 'size'),
+    [(Modality.DEPTH, 'rgb', RGB_SIZE), (Modality.RGB, 'depth', DEPTH_SIZE)],
+)
+def test_good_image_of_a_pair_is_labeled_when_the_other_is_damaged(
+    camera: Camera, watcher: Watcher, damaged: Modality, used: str, size: tuple[int, int]
+) -> None:
+    watcher.wait_for_mode('RGBD')
+    camera.bad = {damaged: short_data}
+    wait_until(lambda: watcher.frames and watcher.frames[-1]['used'] == used, f'a {used} frame')
+    mask = watcher.wait_for_masks(2)[-1]
+    assert (mask.height, mask.width) == size
+    assert 'expected' in watcher.frames[-1]['problem']
+
+
+@pytest.mark.usefixtures('node', 'camera')
+def test_parameter_is_refused_with_the_reason_and_a_live_one_taken(watcher: Watcher) -> None:
+    watcher.wait_for_mode('RGBD')
+    assert set_parameter(watcher, 'unpaired', 'both') == (
+        False,
+        "unpaired: expected one of skip, rgb, got 'both'.",
+    )
+    refused, reason = set_parameter(watcher, 'model', '/other.onnx')
+    assert not refused
+    assert reason.startswith('model: read when the node configures. Clean it up first')
+    assert 'out of range' in set_parameter(watcher, 'stale_after', -1.0)[1]
+    assert set_parameter(watcher, 'stale_after', 0.4) == (True, '')
+    watcher.wait_for_mode('RGBD')
+    watcher.wait_for_masks(3)
+
+
+@pytest.mark.parametrize(
+    ('name', 'value', 'said'),
+    [
+        ('backend', 'abacus', "backend: expected one of auto, openvino, torch, got 'abacus'."),
+        ('max_pair_gap', '5.0', 'max_pair_gap: expected 0.0 to 1.0, got 5.0.'),
+        ('stale_after', '1', 'stale_after: expected a value like 0.0, got 1. Write 1.0.'),
+    ],
+)
+def test_refused_value_at_the_start_is_one_line_and_exit_code_2(
+    name: str, value: str, said: str
+) -> None:
+    done = subprocess.run(
+        [*NODE, '--ros-args', '-p', f'{name}:={value}'],
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert (done.returncode, done.stderr) == (2, f'm3l: {said}\n')
+
+
+def test_missing_model_leaves_the_node_unconfigured_with_an_error(
+    tmp_path: Path, watcher: Watcher
+) -> None:
+    with segment(tmp_path, model='/no/such.onnx', unpaird='rgb') as node:
+        status = watcher.wait_for_diagnostic('engine', is_error)
+        said = 'model: expected the path of an exported network, got /no/such.onnx'
+        assert status.message.startswith(said)
+        assert said in node.log
+        assert 'unpaird: no such parameter, ignored. Did you mean unpaired?' in node.log
+        assert state(watcher) == 'unconfigured'
+
+
+@pytest.mark.usefixtures('camera')
+def test_model_that_cannot_be_loaded_leaves_the_node_inactive_with_an_error(
+    tmp_path: Path, watcher: Watcher
+) -> None:
+    broken = tmp_path / 'broken.onnx'
+    broken.write_bytes(b'no network')
+    with segment(tmp_path, model=broken) as node:
+        status = watcher.wait_for_diagnostic('engine', is_error)
+        assert str(broken) in status.message
+        wait_until(lambda: state(watcher) == 'inactive', 'the inactive state')
+        assert node.process.poll() is None
+        assert 'Traceback' not in node.log
+
+
+FAILING_ENGINE = """
+import sys
+from m3l_core.errors import EngineError
+from m3l_perception import segment_node
+
+open_engine = segment_node.open_engine
+
+def open_failing(*args, **options):
+    engine = open_engine(*args, **options)
+    run, calls = engine.run, []
+    def run_thrice(*images):
+        calls.append(1)
+        if len(calls) > 3:
+            raise EngineError('engine: the device is gone.')
+        return run(*images)
+    engine.run = run_thrice
+    return engine
+
+segment_node.open_engine = open_failing
+sys.exit(segment_node.main())
+"""
+
+
+@pytest.mark.usefixtures('camera')
+def test_engine_that_fails_after_ready_ends_the_process(tmp_path: Path, model: Path) -> None:
+    arguments = ['-c', FAILING_ENGINE, '--ros-args', '-p', f'model:={model}']
+    node = SegmentProcess(tmp_path / 'log', arguments)
+    assert node.process.wait(30) == 1
+    assert 'engine: the device is gone.' in node.log
+    assert 'Traceback' not in node.log
+
+
+@pytest.mark.usefixtures('camera')
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
+def test_signal_ends_the_node_cleanly(node: SegmentProcess, watcher: Watcher, number: int) -> None:
+    watcher.wait_for_masks(2)
+    assert node.end(number) == 0
+    assert 'Traceback' not in node.log
+
+
+@pytest.mark.usefixtures('camera')
+def test_lifecycle_can_be_walked_up_and_down(
+    tmp_path: Path, model: Path, watcher: Watcher
+) -> None:
+    with segment(tmp_path, model=model, autostart=False):
+        for _ in range(2):
+            assert state(watcher) == 'unconfigured'
+            change(watcher, Transition.TRANSITION_CONFIGURE)
+            for _ in range(2):
+                change(watcher, Transition.TRANSITION_ACTIVATE)
+                watcher.wait_for_mode('RGBD')
+                watcher.wait_for_masks(2)
+                change(watcher, Transition.TRANSITION_DEACTIVATE)
+            change(watcher, Transition.TRANSITION_CLEANUP)
+        change(watcher, Transition.TRANSITION_UNCONFIGURED_SHUTDOWN)
+        assert state(watcher) == 'finalized'
+
+
+def is_error(status: Any) -> bool:
+    return status.level == DiagnosticStatus.ERROR
+
+
+def state(watcher: Watcher) -> str:
+    return watcher.call(GetState, 'get_state', GetState.Request()).current_state.label
+
+
+def change(watcher: Watcher, transition: int) -> None:
+    request = ChangeState.Request(transition=Transition(id=transition))
+    assert watcher.call(ChangeState, 'change_state', request).success
+
+
+def count_bad(watcher: Watcher) -> int:
+    status = watcher.diagnostics.get('engine')
+    values = status.values if status else ()
+    return sum(int(item.value) for item in values if item.key.startswith('bad: '))
+
+
+def set_parameter(watcher: Watcher, name: str, value: object) -> tuple[bool, str]:
+    parameter = Parameter(name, value=value).to_parameter_msg()
+    request = SetParameters.Request(parameters=[parameter])
+    result = watcher.call(SetParameters, 'set_parameters', request).results[0]
+    return result.successful, result.reason
