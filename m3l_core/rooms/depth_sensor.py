@@ -76,6 +76,19 @@ class DepthSensor:
         return hidden
 
 
+def draw_depth_sensor(rng: np.random.Generator) -> DepthSensor:
+    """Return a sensor, finer or coarser, noisier or quieter than the usual one."""
+    return DepthSensor(
+        baseline_m=float(rng.uniform(0.03, 0.1)),
+        steps_per_radian=float(rng.uniform(2500, 9000)),
+        noise_steps=float(rng.uniform(0.1, 1.2)),
+        min_range_m=float(rng.uniform(0.2, 0.7)),
+        max_range_m=float(rng.uniform(4.0, 10.0)),
+        grazing=float(rng.uniform(0.0, 0.2)),
+        speckle=float(rng.uniform(0.0, 0.01)),
+    )
+
+
 def _correlated(
     rng: np.random.Generator, shape: tuple[int, ...], grain: int = 5
 ) -> NDArray[np.float64]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import Literal, TYPE_CHECKING
 
-import numpy as np
-
 from m3l_core.rooms import clutter, hangings, seating, storage, tables
 from m3l_core.rooms.materials import draw_materials
 from m3l_core.rooms.mesh import box, sheet, turned
@@ -15,6 +13,8 @@ from m3l_core.rooms.room import Room, Wall
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    import numpy as np
 
     from m3l_core.rooms.hangings import Hanging
     from m3l_core.rooms.materials import Materials
@@ -56,9 +56,8 @@ _COMPANIONS: dict[Maker, Companion] = {seating.sofa: 'coffee table', tables.desk
 """What stands before some pieces."""
 
 
-def furnish(seed: int, kind: str | None = None) -> Room:
-    """Return the room that belongs to a seed."""
-    rng = np.random.default_rng([seed, 1])
+def furnish(rng: np.random.Generator, kind: str | None = None) -> Room:
+    """Return a furnished room, of a kind in `_WISHES` or of any."""
     kind = kind or str(rng.choice(['bedroom', 'living', 'study', 'kitchen', 'studio']))
     larger = 1.0 if kind == 'studio' else 0.0
     width, depth = rng.uniform(3.0, 5.2, 2) + larger

@@ -93,7 +93,7 @@ def record(
 
 def _record_walk(writer: BagWriter, canvas: Canvas, one: Walk, *, first: int) -> Iterator[None]:
     rng = np.random.default_rng([one.seed, 2])
-    room = furnish(one.seed, one.kind)
+    room = furnish(np.random.default_rng([one.seed, 1]), one.kind)
     poses = walk(room, one.frames / RATE_HZ, rng)
     color_sensor, depth_sensor = ColorSensor(exposure=1.25, gamma=0.85, noise=2.0), DepthSensor()
     with RoomRenderer(room, canvas, fovy_deg=_FOVY_DEG, rng=rng) as renderer:
