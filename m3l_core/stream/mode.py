@@ -109,7 +109,7 @@ class ModeKeeper:
             now_ns: Steady time.
             period_ns: Period of depth's arrivals, by which its partners are due.
         """
-        suspect = depth.is_stale or depth.fault or not rgb.is_coming
+        suspect = depth.is_stale or depth.fault or rgb.is_stale
         if suspect and self.mode is not Mode.RGBD:
             self._record.clear()
         mode, reason = self._next(rgb, depth, now_ns, period_ns)

@@ -203,7 +203,7 @@ class Pairing:
 
     def _was_due(self, rgb: Arrival, rhythm: Rhythm) -> bool:
         """Whether depth, at its own rate, owed this anchor a partner."""
-        if not rhythm.depth_is_slower or not rhythm.rgb_ns or not rhythm.depth_ns:
+        if not rhythm.rgb_ns or not rhythm.depth_ns:
             return True
         before = bisect_right(self._partner_times, rgb.time_ns + rhythm.gap_ns)
         if not before:

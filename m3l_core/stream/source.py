@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from m3l_core.frames import Modality
 
 _STALE_AT_LEAST_NS = 300_000_000
-_JUMP_AT_LEAST_NS = 500_000_000
+_JUMP_AT_LEAST_NS = 250_000_000
+"""Set back by more is a clock that jumped; images are not swapped over so long a time."""
 
 
 @dataclass(frozen=True, eq=False)
