@@ -56,3 +56,9 @@ class RgbdFrame:
         anchor = self.rgb if self.rgb is not None else self.depth_m
         assert anchor is not None  # noqa: S101 - __post_init__ has checked
         return anchor.shape[0], anchor.shape[1]
+
+
+def meters(depth_mm: NDArray[np.uint16]) -> NDArray[np.float32]:
+    """Return depth in meters of a depth image in millimeters, as most cameras and files have."""
+    depth_m: NDArray[np.float32] = np.multiply(depth_mm, np.float32(0.001), dtype=np.float32)
+    return depth_m

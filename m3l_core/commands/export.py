@@ -1,0 +1,78 @@
+"""Export a checkpoint as one ONNX file: images in, labels out.
+
+The file is written only after its labels were compared with the checkpoint's on real frames.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+import re
+import sys
+from typing import TYPE_CHECKING
+
+from m3l_core.errors import ConfigError
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command's arguments."""
+    parser.add_argument('model', type=Path, metavar='MODEL.safetensors', help='the checkpoint')
+    parser.add_argument(
+        '-o', '--out', type=Path, required=True, metavar='OUT.onnx', help='the file to write'
+    )
+    parser.add_argument(
+        '--size',
+        metavar='HxW',
+        help="size of the camera's images, such as 384x640 for 16:9 (default: the checkpoint's)",
+    )
+    parser.add_argument(
+        '--frames',
+        type=Path,
+        metavar='FOLDER|BAG',
+        help='real frames to compare on, at least 32 (default: the sample bag)',
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Export, and print how well the engines agree."""
+    size = None if arguments.size is None else parse_size(arguments.size)
+    if arguments.out.suffix != '.onnx':
+        raise ConfigError(f'--out: expected a name that ends in .onnx, got {arguments.out.name}.')
+    from m3l_core.export.exporting import export
+
+    card = export(
+        arguments.model, arguments.out, size=size, frames=arguments.frames, say=_progress
+    )
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
+    frames = card.parity.pop('frames')
+    print(
+        f'{arguments.out}: {arguments.out.stat().st_size / 1e6:.1f} MB, labels equal on {frames}'
+    )
+    for engine, modes in card.parity.items():
+        shares = ', '.join(f'{mode} {values["total"]:.2f} %' for mode, values in modes.items())
+        print(f'  {engine}: {shares}')
+    return 0
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Return height and width of a text such as '384x640'.
+
+    Raises:
+        ConfigError: If it is none, or a side is not a multiple of 32, the coarsest scale.
+    """
+    match = re.fullmatch(r'(\d+)x(\d+)', text)
+    size = (int(match[1]), int(match[2])) if match else (0, 0)
+    if any(side < 32 or side % 32 for side in size):
+        raise ConfigError(
+            f'--size: expected HxW with multiples of 32, such as 384x640, got {text!r}.'
+        )
+    return size
+
+
+def _progress(text: str) -> None:
+    """Show a changing line to a person, and nothing to a log."""
+    if sys.stderr.isatty():
+        print(f'\r\x1b[K{text}', end='', file=sys.stderr, flush=True)
