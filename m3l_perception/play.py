@@ -27,8 +27,12 @@ if TYPE_CHECKING:
 _WORDS = ('rgb', 'depth', 'camera_info', 'labels')
 """What may be said instead of a topic's name."""
 
-_DISCOVERY_S = 1.0
-"""Longest wait for subscribers, so that they get the first messages too."""
+_DISCOVERY_S = 2.5
+"""Longest wait for subscribers, so that they get the first messages too. On loopback, Fast DDS
+was seen to take 1.6 s to find one."""
+
+_DELIVERY_S = 1.0
+"""Longest wait at the end for subscribers to have the last messages."""
 
 _LATE_NS = 50_000_000
 """Messages due longer ago than this at the start were played before; see --origin."""
@@ -94,6 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
         drops = [Drop(_resolved(bag, [d.what])[0], d.first_s, d.last_s) for d in drops]
         player = Player(bag, topics, drops, arguments.ros_args)
         try:
+            player.wait_for_subscribers()
             player.play(_timeline(bag, arguments))
         finally:
             player.close()
@@ -151,9 +156,16 @@ class Player:
                 f'{", ".join(topics)}. Install their packages.'
             )
 
+    def wait_for_subscribers(self) -> None:
+        """Wait until every topic is heard, for a short while."""
+        end = time.monotonic() + _DISCOVERY_S
+        while time.monotonic() < end and not all(
+            publisher.get_subscription_count() for publisher in self._publishers.values()
+        ):
+            time.sleep(0.02)
+
     def play(self, timeline: Timeline) -> None:
         """Publish every message when it is due, pass after pass."""
-        self._wait_for_subscribers()
         print(
             f'Playing {", ".join(self._publishers)}; header stamps are shifted to now.',
             file=sys.stderr,
@@ -168,6 +180,7 @@ class Player:
             if remaining_ns > 0:
                 time.sleep(remaining_ns / 1e9)
             self._publish(raw, timeline, number)
+        self._wait_for_delivery()
 
     def close(self) -> None:
         """Leave the ROS graph."""
@@ -189,12 +202,11 @@ class Player:
         if fields and fields[0] == ('header', 'std_msgs/Header'):
             self._stamped.add(topic)
 
-    def _wait_for_subscribers(self) -> None:
-        end = time.monotonic() + _DISCOVERY_S
-        while time.monotonic() < end and not all(
-            publisher.get_subscription_count() for publisher in self._publishers.values()
-        ):
-            time.sleep(0.02)
+    def _wait_for_delivery(self) -> None:
+        from rclpy.duration import Duration
+
+        for publisher in self._publishers.values():
+            publisher.wait_for_all_acked(Duration(seconds=_DELIVERY_S))
 
     def _messages(self, timeline: Timeline, now_ns: int) -> Iterator[tuple[int, RawMessage]]:
         """Yield the number of the pass and each message of it that is not dropped."""
@@ -218,12 +230,11 @@ class Player:
 def _timeline(bag: Bag, arguments: argparse.Namespace) -> Timeline:
     busiest = max(topic.count for topic in bag.topics.values())
     period_ns = bag.duration_ns // max(busiest - 1, 1)
-    delay_ns = round(_DISCOVERY_S * 1e9)
     origin_s = arguments.origin
     return Timeline(
         start_ns=bag.start_ns,
         pass_ns=max(bag.duration_ns + period_ns, 1),
-        origin_ns=time.time_ns() + delay_ns if origin_s is None else round(origin_s * 1e9),
+        origin_ns=time.time_ns() if origin_s is None else round(origin_s * 1e9),
         rate=arguments.rate,
         loop=arguments.loop,
     )
