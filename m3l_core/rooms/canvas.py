@@ -29,7 +29,7 @@ def import_mujoco() -> Any:  # noqa: ANN401 - a module without types
     except ModuleNotFoundError as error:
         raise missing_module(error, 'm3l rooms') from None
     except (ImportError, AttributeError, OSError, RuntimeError) as error:
-        raise M3lError(_NO_SCREEN.format(error=_first_line(error))) from error
+        raise cannot_draw(error) from error
     return mujoco
 
 
@@ -54,7 +54,7 @@ class Canvas:
             self._context = self.mujoco.GLContext(size[1], size[0])
             self._context.make_current()
         except (RuntimeError, AttributeError, ImportError, OSError) as error:
-            raise M3lError(_NO_SCREEN.format(error=_first_line(error))) from error
+            raise cannot_draw(error) from error
 
     def __enter__(self) -> Canvas:
         return self
@@ -68,5 +68,7 @@ class Canvas:
         self._context.free()
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def cannot_draw(error: Exception) -> M3lError:
+    """Return the error that tells what a machine needs to draw without a screen."""
+    first_line = (str(error).splitlines() or [type(error).__name__])[0]
+    return M3lError(_NO_SCREEN.format(error=first_line))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from m3l_core.rooms.canvas import cannot_draw
 from m3l_core.rooms.scene import compile_room, FAR_M, NEAR_M
 
 if TYPE_CHECKING:
@@ -58,6 +59,9 @@ class RoomRenderer:
 
     Attributes:
         focal_px: Focal length; pixels are square, and the middle of the image is on the axis.
+
+    Raises:
+        M3lError: If the machine cannot draw after all.
     """
 
     def __init__(
@@ -74,7 +78,10 @@ class RoomRenderer:
         self._scene = mujoco.MjvScene(self._model, maxgeom=self._model.ngeom + 20)
         self._options, self._camera = mujoco.MjvOption(), mujoco.MjvCamera()
         self._camera.type, self._camera.fixedcamid = mujoco.mjtCamera.mjCAMERA_FIXED, 0
-        self._context = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_50)
+        try:
+            self._context = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_50)
+        except mujoco.FatalError as error:
+            raise cannot_draw(error) from error
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
         self._context.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR
 
