@@ -1,0 +1,107 @@
+"""Metadata and contents of the package, for pip and for colcon (ament_python) alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+import re
+
+from setuptools import find_packages, setup
+
+NAME = 'm3l_perception'
+ROOT = Path(__file__).parent
+VERSION = re.search(  # read, not imported: m3l_core needs numpy, building does not
+    r"__version__ = '(.+)'", (ROOT / 'm3l_core/__init__.py').read_text(encoding='utf-8')
+).group(1)
+
+# The wheels of ROS 2's client library exist for these only; elsewhere a distribution brings it.
+ROS_WHEELS = 'platform_machine == "x86_64" and sys_platform == "linux" and python_version < "3.14"'
+
+EXTRAS = {
+    # 2.13 is what was measured; training must resume to the same numbers
+    'train': ['torch==2.13.0', 'safetensors', 'onnx', 'rich', 'tensorboard'],
+    'openvino': ['openvino>=2024.4'],
+    # from 10.3 on, networks are strongly typed, which the exported graph relies on
+    'tensorrt': ['tensorrt>=10.3', 'pycuda'],
+    'ros': [
+        f'{name}; {ROS_WHEELS}'
+        for name in (
+            'ros-rclpy[fastrtps]',
+            'ros-sensor-msgs',
+            'ros-std-msgs',
+            'ros-diagnostic-msgs',
+            'ros-lifecycle-msgs',
+        )
+    ],
+    # 0.10 brought the Reader and Writer options that m3l_core.bags uses
+    'bags': ['rosbags>=0.10', 'rich'],
+    'rooms': ['mujoco'],
+    'test': ['pytest', 'hypothesis', 'mypy', 'ruff'],
+}
+
+
+def files_under(folder: str, relative_to: str = '.') -> list[str]:
+    """Return every file below `folder`; setuptools 59 knows no recursive patterns."""
+    found = sorted(path for path in (ROOT / folder).rglob('*') if path.is_file())
+    return [str(path.relative_to(ROOT / relative_to)) for path in found if path.suffix != '.pyc']
+
+
+def shared(folder: str) -> list[tuple[str, list[str]]]:
+    """Return `folder` as `data_files` below the package's share folder, subfolders kept."""
+    by_parent: dict[str, list[str]] = {}
+    for file in files_under(folder):
+        by_parent.setdefault(f'share/{NAME}/{Path(file).parent}', []).append(file)
+    return list(by_parent.items())
+
+
+setup(
+    name=NAME,
+    version=VERSION,
+    description='RGB-D semantic segmentation for robots that keeps publishing labels when a '
+    'camera stream dies, and learns from the unlabeled images that robots record anyway.',
+    long_description=(
+        (ROOT / 'README.md').read_text(encoding='utf-8') if (ROOT / 'README.md').exists() else ''
+    ),
+    long_description_content_type='text/markdown',
+    author='The M3L maintainers',
+    maintainer='The M3L maintainers',
+    maintainer_email='m3l-maintainers@example.com',
+    license='Apache-2.0',
+    keywords=['ROS 2', 'RGB-D', 'semantic segmentation', 'robotics'],
+    classifiers=[
+        'Intended Audience :: Developers',
+        'Operating System :: POSIX :: Linux',
+        'Programming Language :: Python :: 3',
+        'Topic :: Scientific/Engineering :: Image Recognition',
+    ],
+    python_requires='>=3.10',
+    packages=find_packages(include=['m3l_core', 'm3l_core.*', NAME, f'{NAME}.*']),
+    package_data={
+        'm3l_core': [
+            file
+            for folder in ('m3l_core/models', 'm3l_core/samples')
+            for file in files_under(folder, relative_to='m3l_core')
+            if not file.endswith('.py')
+        ],
+        NAME: ['*.xml'],
+    },
+    data_files=[
+        ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
+        (f'share/{NAME}', ['package.xml']),
+        *shared('launch'),
+        *shared('config'),
+    ],
+    zip_safe=False,
+    install_requires=['numpy>=1.21', 'opencv-python-headless>=4.5', 'PyYAML>=5.4'],
+    extras_require=EXTRAS,
+    entry_points={
+        'console_scripts': [
+            'm3l = m3l_core.cli:main',
+            f'segment = {NAME}.segment_node:main',
+            f'play = {NAME}.play:main',
+        ],
+        'm3l.commands': [
+            f'play = {NAME}.play',
+            f'demo = {NAME}.demo',
+        ],
+    },
+)
