@@ -1,0 +1,101 @@
+"""Small networks and images that many tests share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from m3l_core import checkpoint
+from m3l_core.architecture import Architecture
+from m3l_core.classes import NYU13
+from m3l_core.export.onnx import deployment_graph
+from m3l_core.frames import RgbdFrame
+from m3l_core.model_card import ModelCard
+from m3l_core.network import LinearFusion
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TINY = Architecture(
+    embed_dims=(16, 32, 40, 64),
+    num_heads=(1, 2, 5, 8),
+    depths=(1, 2, 1, 1),
+    sr_ratios=(8, 4, 2, 1),
+    mlp_ratio=2,
+    decoder_dim=32,
+    num_classes=13,
+    fusion_ratio=0.8,
+)
+
+
+@pytest.fixture(scope='session')
+def tiny_card() -> ModelCard:
+    return ModelCard(
+        name='tiny', architecture=TINY, classes=NYU13, image_size=(64, 96), network_size=(64, 96)
+    )
+
+
+@pytest.fixture(scope='session')
+def tiny_model() -> LinearFusion:
+    """A network in which nothing is at its neutral value, so that folding has work to do."""
+    generator = torch.Generator().manual_seed(0)
+    model = LinearFusion(TINY).eval()
+    with torch.no_grad():
+        for name, value in [*model.named_parameters(), *model.named_buffers()]:
+            if value.is_floating_point():
+                noise = torch.randn(value.shape, generator=generator)
+                value += 0.1 * (noise.abs() if 'var' in name else noise)
+        model.decoder.classify.weight *= 30
+    return model
+
+
+@pytest.fixture(scope='session')
+def tiny_files(
+    tiny_model: LinearFusion, tiny_card: ModelCard, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """An exported network; its checkpoint lies beside it as `tiny.safetensors`."""
+    path = tmp_path_factory.mktemp('model') / 'tiny.onnx'
+    path.write_bytes(deployment_graph(tiny_model, tiny_card).SerializeToString())
+    checkpoint.save(path.with_suffix('.safetensors'), tiny_model, tiny_card)
+    return path
+
+
+def room_frame(seed: int, size: tuple[int, int] = (64, 96)) -> RgbdFrame:
+    """Return a smooth picture of boxes before a wall, with a hole in its depth."""
+    generator = np.random.default_rng(seed)
+    rgb = np.full((*size, 3), generator.integers(60, 200, 3), np.uint8)
+    depth_m = np.tile(np.linspace(2, 4, size[1], dtype=np.float32), (size[0], 1))
+    for _ in range(6):
+        y, x = generator.integers(0, size[0]), generator.integers(0, size[1])
+        corner = (int(x) + size[1] // 4, int(y) + size[0] // 4)
+        color = [int(c) for c in generator.integers(0, 255, 3)]
+        cv2.rectangle(rgb, (int(x), int(y)), corner, color, -1)
+        cv2.rectangle(depth_m, (int(x), int(y)), corner, float(generator.uniform(0.5, 3)), -1)
+    depth_m[:5, :7] = 0
+    return RgbdFrame(cv2.GaussianBlur(rgb, (5, 5), 0), depth_m)
+
+
+@pytest.fixture(scope='session')
+def frame() -> RgbdFrame:
+    return room_frame(0)
+
+
+@pytest.fixture(scope='session')
+def frame_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """32 images as most datasets keep them, with labels."""
+    folder = tmp_path_factory.mktemp('frames')
+    for kind in ('rgb', 'depth', 'labels'):
+        (folder / kind).mkdir()
+    for seed in range(32):
+        frame = room_frame(seed)
+        assert frame.rgb is not None
+        assert frame.depth_m is not None
+        name = f'{seed:04d}.png'
+        cv2.imwrite(str(folder / 'rgb' / name), frame.rgb[..., ::-1])
+        cv2.imwrite(str(folder / 'depth' / name), (1000 * frame.depth_m).astype(np.uint16))
+        cv2.imwrite(str(folder / 'labels' / name), np.full((64, 96), seed % 13, np.uint8))
+    return folder
