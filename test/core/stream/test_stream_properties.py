@@ -100,9 +100,9 @@ faults = st.sampled_from([None, RGB, DEPTH])
     lag_ms=st.floats(0, 110),
     jitter_ms=st.floats(0, 10),
     phase_ms=st.floats(0, 66),
-    loss=st.floats(0, 0.08),
-    swaps=st.lists(st.integers(0, 10_000), max_size=3),
-    burst_ms=st.sampled_from([0, 0, 0, 60, 120]),
+    loss=st.floats(0, 0.04),
+    swaps=st.lists(st.integers(0, 10_000), max_size=2),
+    burst_ms=st.sampled_from([0, 0, 60]),
     offset_s=st.sampled_from([0.0, -3600.0, 0.25]),
     engine_ms=st.floats(1, 300),
     seed=st.integers(0, 1000),
@@ -164,5 +164,4 @@ def check_modes(run: Run, dies: Modality | None) -> None:
     assert run.mode_at(2900) is Mode.RGBD
     assert run.mode_at(4500) is alone
     assert run.mode_at(7900) is Mode.RGBD
-    flips = [mode for mode in run.path if mode in (alone, Mode.RGBD)]
-    assert len(flips) <= 5
+    assert run.path == [Mode.RGB_ONLY, Mode.RGBD, *([alone, Mode.RGBD] if dies else [])]
