@@ -1,16 +1,17 @@
 """Which streams can be relied on now.
 
-                          rgb comes                  depth comes, rgb stale
-            +------------------------- NO_INPUT -------------------------+
-            |                             ^                              |
-            |              both stale, from any other mode               |
-            v                                                            v
-        RGB_ONLY ------------- rgb stale, depth comes ------------> DEPTH_ONLY
-          |  ^  <---- depth stale, or rgb back for 1 s without pairs ----  |
-          |  |                                                          ^  |
-          |  +-- depth stale, late or few pairs --+   +--- rgb stale ---+  |
-          |                                       |   |                    |
-          +---- 3 successive pairs and 0.5 s ---> RGBD <-- the same -------+
+               rgb comes                    depth comes, rgb stale
+        +----------------------- NO_INPUT -----------------------+
+        |                           ^                            |
+        |               both stale, from any mode                |
+        v                                                        v
+    RGB_ONLY -------------- rgb stale, depth comes ---------> DEPTH_ONLY
+      | ^ ^                                                    | | ^
+      | | +---- depth stale, or rgb back for 1 s unpaired -----+ | |
+      | |                                                        | |
+      | +---- depth stale, late, few pairs ----+------ rgb stale --+
+      |                                        |                 |
+      +--- 3 successive pairs and 0.5 s ---> RGBD <--- the same -+
 
 Stale is a stream that is silent for longer than its rhythm allows. A mode is left only for what
 demonstrably comes: while the other stream is silent as well, it may be the machine that stalls.
