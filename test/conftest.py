@@ -1,0 +1,52 @@
+"""What this machine lacks, said in the first lines; and the data that only some machines have."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+# launch_ros, not launch: our own launch/ folder looks like a namespace package of that name.
+OPTIONAL_MODULES = {
+    'rclpy': 'the tests in test/ros are left out',
+    'launch_ros': 'the launch file is not started',
+    'torch': 'network, training and export are not tested',
+    'openvino': 'the CPU engine is not tested',
+    'tensorrt': 'the TensorRT engine is not tested',
+}
+
+collect_ignore = [] if find_spec('rclpy') else ['ros']
+
+
+def data_root() -> Path:
+    """Return where optional data sets are, or would be."""
+    return Path(os.environ.get('M3L_DATA') or ROOT.parent / 'shared' / 'data')
+
+
+def pytest_report_header() -> list[str]:
+    missing = {name: meaning for name, meaning in OPTIONAL_MODULES.items() if not find_spec(name)}
+    if not _has_cuda():
+        missing['CUDA'] = 'nothing runs on a GPU'
+    if not data_root().is_dir():
+        missing['data'] = f'no folder {data_root()} (set M3L_DATA); real images are not read'
+    return [f'absent: {name}: {meaning}' for name, meaning in missing.items()]
+
+
+def _has_cuda() -> bool:
+    if not find_spec('torch'):
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
+@pytest.fixture(scope='session')
+def data_folder() -> Path:
+    """The folder of optional data sets; whoever asks for it is skipped where there is none."""
+    if not data_root().is_dir():
+        pytest.skip(f'no data in {data_root()}; set M3L_DATA')
+    return data_root()
