@@ -36,8 +36,15 @@ _ARGUMENTS = {
     ),
 }
 
-_FORWARDED = ('model', 'backend', 'rgb_transport', 'depth_transport')
-_FORWARDED_FLAGS = ('use_sim_time', 'autostart')
+_FORWARDED = {
+    'model': str,
+    'backend': str,
+    'rgb_transport': str,
+    'depth_transport': str,
+    'use_sim_time': bool,
+    'autostart': bool,
+}
+"""Arguments that are parameters of the node, which win over the file when they are given."""
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -53,11 +60,10 @@ def _start(context: LaunchContext) -> list[SetEnvironmentVariable | Node]:
     given = {name: LaunchConfiguration(name).perform(context) for name in _ARGUMENTS}
     environment = profile_environment(given['dds_profile'], os.environ)
     parameters = {
-        name: ParameterValue(given[name], value_type=str) for name in _FORWARDED if given[name]
+        name: ParameterValue(LaunchConfiguration(name), value_type=kind)
+        for name, kind in _FORWARDED.items()
+        if given[name]
     }
-    for name in _FORWARDED_FLAGS:
-        if given[name]:
-            parameters[name] = ParameterValue(given[name], value_type=bool)
     node = Node(
         package='m3l_perception',
         executable='segment',

@@ -95,9 +95,9 @@ class Report:
         level = {Mode.RGBD: OK, Mode.NO_INPUT: ERROR}.get(mode, WARN)
         self._add('pairing', level, f'{mode.value}: {reason}', values)
 
-    def add_clock(self, now_ns: int) -> None:
+    def add_clock(self, now_ns: int, active_s: float) -> None:
         """Tell that a simulated clock stands at zero; a clock that runs is no news."""
-        if now_ns == 0:
+        if now_ns == 0 and active_s >= SILENT_AFTER_S:
             problem = 'use_sim_time is set, but nothing comes on /clock: start what publishes it.'
             self.add_problem('clock', problem)
             self.missing.append(problem)

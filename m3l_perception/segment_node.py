@@ -301,7 +301,7 @@ class SegmentNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed ev
                 report.add_input(self._inputs[modality], of_input, mode=mode, silent_s=silent_s)
             report.add_pairing(mode, self._reason, counted)
             if self.get_clock().ros_time_is_active:
-                report.add_clock(self.get_clock().now().nanoseconds)
+                report.add_clock(self.get_clock().now().nanoseconds, self._active_s())
         if report.missing:
             self.get_logger().warning('; '.join(report.missing), throttle_duration_sec=_THROTTLE_S)
         header = Header(stamp=self.get_clock().now().to_msg())
@@ -309,8 +309,9 @@ class SegmentNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed ev
 
     def _silent_s(self, counted: InputStatistics) -> float:
         """Return for how long nothing has come on an input."""
-        if counted.age_ns is not None:
-            return counted.age_ns / 1e9
+        return self._active_s() if counted.age_ns is None else counted.age_ns / 1e9
+
+    def _active_s(self) -> float:
         return (time.monotonic_ns() - (self._active_since_ns or 0)) / 1e9
 
     def _log_problem(self) -> None:

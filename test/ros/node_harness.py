@@ -12,11 +12,13 @@ from threading import Event, Thread
 import time
 from typing import Any, TYPE_CHECKING
 
+from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray
 import numpy as np
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.qos import DurabilityPolicy, QoSProfile
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import String
 
@@ -72,6 +74,8 @@ class Camera(Node):
         random = np.random.default_rng(0)
         self._rgb = random.integers(0, 255, (*RGB_SIZE, 3), np.uint8).tobytes()
         self._depth = random.integers(500, 4000, DEPTH_SIZE, np.uint16).tobytes()
+        self._clock = self.node.create_publisher(Clock, '/clock', 5)
+        self._clock_ahead_s: float | None = None
         self._stop = Event()
         self._source = Thread(target=self._publish_all, daemon=True)
         self._source.start()
@@ -81,11 +85,19 @@ class Camera(Node):
         self._source.join()
         super().__exit__(*exception)
 
+    def start_clock(self, at_s: float) -> None:
+        """Publish a simulated clock that shows `at_s` now and runs on."""
+        self._clock_ahead_s = at_s - time.monotonic()
+
     def _publish_all(self) -> None:
         due = time.monotonic()
         while not self._stop.wait(max(0.0, due - time.monotonic())):
             due += PERIOD_S
             stamp = self.node.get_clock().now().to_msg()
+            if self._clock_ahead_s is not None:
+                shown_s = time.monotonic() + self._clock_ahead_s
+                shown = Time(sec=int(shown_s), nanosec=int(shown_s % 1 * 1e9))
+                self._clock.publish(Clock(clock=shown))
             for modality in sorted(self.alive, key=lambda m: m.value):
                 self._publishers[modality].publish(self._image(modality, stamp))
             self._info.publish(CameraInfo(height=RGB_SIZE[0], width=RGB_SIZE[1]))

@@ -286,6 +286,20 @@ def test_lifecycle_can_be_walked_up_and_down(
         assert state(watcher) == 'finalized'
 
 
+def test_simulated_time_is_missed_then_followed_and_a_jump_back_survived(
+    camera: Camera, watcher: Watcher, tmp_path: Path, model: Path
+) -> None:
+    with segment(tmp_path, model=model, use_sim_time=True) as node:
+        node.wait_for_log('use_sim_time is set, but nothing comes on /clock')
+        camera.start_clock(at_s=1000.0)
+        watcher.wait_for_mode('RGBD')
+        before = len(watcher.modes)
+        camera.start_clock(at_s=10.0)
+        wait_until(lambda: 'NO_INPUT' in watcher.modes[before:], 'reset')
+        watcher.wait_for_mode('RGBD')
+        watcher.wait_for_masks(3)
+
+
 def is_error(status: Any) -> bool:
     return status.level == DiagnosticStatus.ERROR
 
