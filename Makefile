@@ -36,7 +36,7 @@ $(VENV)/.all: $(VENV)/.made setup.py constraints.txt
 
 $(VENV)/.demo: $(VENV)/.made setup.py constraints.txt
 	@$(BIN)/python -c "$$CHECK_WHEELS"
-	@echo 'Installing what the demo needs (about 300 MB on disk, no torch) ...'
+	@echo 'Installing what the demo needs (about 600 MB on disk, no torch) ...'
 	@$(INSTALL) -e '.[openvino,ros,bags]'
 	@touch $@
 
