@@ -3,7 +3,6 @@
 Plays a bag into the node over DDS, with one process for each camera stream; kills depth with
 SIGKILL and brings it back, then RGB; then prints the longest gap between labels at each change
 against what is promised, and draws a picture. Ends with 0 only if every promise was kept.
-Example:
 
   m3l demo
   m3l demo --bag my_bag --out out/my_bag
@@ -34,6 +33,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the demo; 0 if every promise was kept, 1 if not."""
-    from m3l_perception.demo.play_script import run_demo
+    from m3l_perception.demo.play_script import perform
 
-    return 0 if run_demo(arguments) else BROKEN_PROMISE
+    return 0 if perform(arguments) else BROKEN_PROMISE

@@ -51,7 +51,8 @@ class Recording:
     masks: list[MaskRecord] = field(default_factory=list)
     modes: list[ModeRecord] = field(default_factory=list)
     stamps: dict[Modality, list[int]] = field(default_factory=lambda: {m: [] for m in Modality})
-    pair_wait_s: float = 0.0
+    waits_s: list[tuple[float, float]] = field(default_factory=list)
+    """When the node told for how long RGB waits for its depth, and how long."""
     agreement: dict[str, ConfusionMatrix] = field(default_factory=dict)
     """Confusion with the labels in the bag, by the modalities that were used."""
 
@@ -115,8 +116,11 @@ class Recorder:
 
     def _subscribe(self, topics: RgbdTopics) -> None:
         for modality, topic in ((Modality.RGB, topics.rgb), (Modality.DEPTH, topics.depth)):
-            kind = CompressedImage if (topic or '').rpartition('/')[2].startswith(
-                'compressed') else Image
+            kind = (
+                CompressedImage
+                if (topic or '').rpartition('/')[2].startswith('compressed')
+                else Image
+            )
             self._node.create_subscription(
                 kind, topic, lambda message, m=modality: self._on_image(m, message), _QOS
             )
@@ -182,15 +186,14 @@ class Recorder:
             if status.name.endswith('pairing'):
                 wait_ms = _values(status).get('pair_wait_ms', '-')
                 if wait_ms != '-':
-                    with self._lock:
-                        longest = max(self.recording.pair_wait_s, float(wait_ms) / 1e3)
-                        self.recording.pair_wait_s = longest
+                    self.recording.waits_s.append((time.monotonic(), float(wait_ms) / 1e3))
 
     def _compare(self, mask: Image, used: str) -> None:
         """Count a mask against the labels of the bag, if it has some for that moment."""
         stamp_ns, labels = _stamp_ns(mask), _pixels(mask)
         near = [
-            truth for ns, truth in self._truths
+            truth
+            for ns, truth in self._truths
             if abs(ns - stamp_ns) <= _TRUTH_NS and truth.shape == labels.shape
         ]
         if near:

@@ -46,7 +46,7 @@ class Event:
     expected_mode: str
     """The mode that follows from it."""
     periods: float
-    """How many periods of the anchor the promise allows between labels."""
+    """How many periods of a camera the promise allows between labels."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def gap_rows(
     *,
     end_s: float,
     period_s: float,
-    pair_wait_s: float,
+    waits_s: Sequence[tuple[float, float]],
 ) -> list[GapRow]:
     """Return the longest gap between labels after each event beside the promised one.
 
@@ -83,7 +83,7 @@ def gap_rows(
         modes: In order of arrival.
         end_s: When the recording ended.
         period_s: Measured period of the slower stream.
-        pair_wait_s: Longest wait for a partner.
+        waits_s: When the node told for how long RGB waits for its depth, and how long.
     """
     engine_s = float(np.percentile([mask.engine_ms for mask in masks], 99)) / 1e3
     ends = [event.at_s for event in events[1:]] + [end_s]
@@ -91,11 +91,18 @@ def gap_rows(
         GapRow(
             event,
             _longest_gap(masks, event.at_s, min(end, event.at_s + _SETTLED_S)),
-            event.periods * period_s + pair_wait_s + engine_s,
+            event.periods * period_s + _longest_wait(waits_s, event.at_s, end) + engine_s,
             _switched_after(modes, event, end),
         )
         for event, end in zip(events, ends, strict=True)
     ]
+
+
+def _longest_wait(waits_s: Sequence[tuple[float, float]], first_s: float, last_s: float) -> float:
+    """Return the longest wait in force at some time of [first_s, last_s]."""
+    before = [wait for at, wait in waits_s if at <= first_s][-1:]
+    within = [wait for at, wait in waits_s if first_s < at <= last_s]
+    return max([*before, *within], default=0.0)
 
 
 def _longest_gap(masks: Sequence[MaskRecord], first_s: float, last_s: float) -> float:
