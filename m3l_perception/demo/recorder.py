@@ -71,7 +71,7 @@ class Recorder:
         self._num_classes = num_classes
         self._lock = Lock()
         self._images: dict[Modality, deque[Any]] = {m: deque(maxlen=_KEPT) for m in Modality}
-        self._arrivals: dict[int, float] = {}
+        self._arrivals: dict[tuple[int, str], float] = {}
         self._masks: dict[int, tuple[Image, float]] = {}
         self._truths: deque[tuple[int, NDArray[np.uint8]]] = deque(maxlen=_KEPT)
         self._last: tuple[Image, str] | None = None
@@ -144,7 +144,7 @@ class Recorder:
             stamp_ns = _stamp_ns(message)
             self.recording.stamps[modality].append(stamp_ns)
             self._images[modality].append(message)
-            self._arrivals[stamp_ns] = now
+            self._arrivals[stamp_ns, message.header.frame_id] = now
 
     def _on_truth(self, message: Image) -> None:
         with self._lock:
@@ -167,11 +167,12 @@ class Recorder:
             if arrived is None:
                 return
             mask, arrival_s = arrived
-            image_s = self._arrivals.get(stamp_ns)
+            image_s = self._arrivals.get((stamp_ns, mask.header.frame_id))
             self.recording.masks.append(
                 MaskRecord(
                     stamp_ns=stamp_ns,
                     arrival_s=arrival_s,
+                    size=(mask.height, mask.width),
                     used=values['used'],
                     mode=values['mode'],
                     engine_ms=float(values['engine_ms']),

@@ -22,11 +22,12 @@ class MaskRecord:
 
     stamp_ns: int
     arrival_s: float
+    size: tuple[int, int]
     used: str
     mode: str
     engine_ms: float
     latency_s: float | None
-    """From the arrival of the image it was made from; None if that was not seen."""
+    """From the arrival of the image with its stamp and frame_id; None if that was not seen."""
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ def mask(arrival_s: float, latency_s: float | None = 0.02) -> MaskRecord:
     return MaskRecord(
         stamp_ns=round(arrival_s * 1e9),
         arrival_s=arrival_s,
+        size=(480, 640),
         used='rgb+depth',
         mode='RGBD',
         engine_ms=20.0,

@@ -1,0 +1,149 @@
+"""The stage of the demo: cameras and node as processes, and what happened when."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from rich.live import Live
+
+from m3l_core.errors import M3lError
+from m3l_perception.demo.score import Event
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from m3l_core.bags.topics import RgbdTopics
+    from m3l_perception.demo.processes import Processes
+    from m3l_perception.demo.recorder import Recorder, Snapshot
+
+_START_S = 60.0
+"""Longest wait for the first labels; a cold disk and a slow CPU take their time."""
+
+_REFRESH_S = 0.1
+
+_MODES = {'depth': 'RGB_ONLY', 'rgb': 'DEPTH_ONLY'}
+"""The mode without a camera."""
+
+_PERIODS = {'depth': 1, 'rgb': 4}
+"""How many periods without a label are promised when a camera dies."""
+
+
+class Stage:
+    """Starts node and cameras on a bag, kills cameras and brings them back.
+
+    Args:
+        recorder: Listens to them.
+        processes: Where they run.
+        topics: What the cameras publish.
+        bag: What they show.
+        console: For the live line.
+    """
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        processes: Processes,
+        topics: RgbdTopics,
+        bag: Path,
+        console: Console,
+    ) -> None:
+        self._recorder = recorder
+        self._processes = processes
+        self._topics = topics
+        self._bag = bag
+        self._console = console
+        self._origin = 0.0
+        self.events: list[Event] = []
+        self.acts: list[tuple[str, Snapshot]] = []
+        self.began_s = self.end_s = time.monotonic()
+
+    def start(self, model: Path) -> None:
+        """Start the node and the cameras; return when paired labels come.
+
+        Raises:
+            M3lError: If they do not.
+        """
+        self._processes.start('node', 'm3l_perception.segment_node', self._node_arguments(model))
+        self._origin = time.time() + 1
+        for camera in ('rgb', 'depth'):
+            self._start_camera(camera)
+        if self._topics.labels is not None:
+            self._start_player('labels', ['labels'])
+        recording = self._recorder.recording
+        self._show('waiting for the first labels', _START_S, lambda: bool(recording.masks))
+        if not recording.masks:
+            raise M3lError('demo: the node published no labels; see node.log beside the picture.')
+        self.began_s = time.monotonic()
+
+    def kill(self, camera: str) -> None:
+        """Kill a camera, `rgb` or `depth`, as a pulled cable would."""
+        self._processes.kill(camera)
+        self._note(f'{camera} killed', _MODES[camera], _PERIODS[camera])
+
+    def bring_back(self, camera: str) -> None:
+        """Start a killed camera again, at the place of the bag where it would be now."""
+        self._start_camera(camera)
+        self._note(f'{camera} back', 'RGBD', _PERIODS[camera])
+
+    def act(self, title: str, seconds: float) -> None:
+        """Let it run for a while under a live line; keep the last moment for the picture."""
+        self._show(title, seconds, lambda: False)
+        snapshot = self._recorder.snapshot()
+        if snapshot is not None:
+            self.acts.append((title, snapshot))
+        self.end_s = time.monotonic()
+
+    def _note(self, name: str, expected_mode: str, periods: float) -> None:
+        self.events.append(Event(name, time.monotonic(), expected_mode, periods))
+
+    def _show(self, title: str, seconds: float, is_done: Callable[[], bool]) -> None:
+        """Show a live line for a while, or until something is done.
+
+        Raises:
+            M3lError: If a process ended that should not.
+        """
+        end = time.monotonic() + seconds
+        with Live(console=self._console, auto_refresh=False, transient=True) as live:
+            while time.monotonic() < end and not is_done():
+                self._expect_alive()
+                live.update(self._line(title), refresh=True)
+                time.sleep(_REFRESH_S)
+        self._console.print(self._line(title))
+
+    def _line(self, title: str) -> str:
+        recording = self._recorder.recording
+        now = time.monotonic()
+        recent = sum(now - mask.arrival_s < 1 for mask in recording.masks[-100:])
+        return (
+            f'{now - self.began_s:5.1f} s  {title:<28} mode {self._recorder.mode:<10} '
+            f'{recent:3d} labels/s  {len(recording.masks):5d} in all'
+        )
+
+    def _expect_alive(self) -> None:
+        for name, code in self._processes.ended().items():
+            raise M3lError(f'demo: {name} ended with {code}; see {name}.log beside the picture.')
+
+    def _start_camera(self, camera: str) -> None:
+        words = (
+            ['rgb', 'camera_info'] if camera == 'rgb' and self._topics.camera_info else [camera]
+        )
+        self._start_player(camera, words)
+
+    def _start_player(self, name: str, words: list[str]) -> None:
+        arguments = [str(self._bag), '--loop', '--origin', f'{self._origin:.6f}']
+        self._processes.start(name, 'm3l_perception.play', [*arguments, '--topics', *words])
+
+    def _node_arguments(self, model: Path) -> list[str]:
+        arguments = ['--ros-args', '-p', f'model:={model}']
+        for camera, topic in (('rgb', self._topics.rgb), ('depth', self._topics.depth)):
+            base, _, ending = (topic or '').rpartition('/')
+            transport = ending if ending in ('compressed', 'compressedDepth') else 'raw'
+            arguments += ['-p', f'{camera}_transport:={transport}']
+            arguments += ['-r', f'{camera}/image:={topic if transport == "raw" else base}']
+        if self._topics.camera_info is not None:
+            arguments += ['-r', f'rgb/camera_info:={self._topics.camera_info}']
+        return arguments
