@@ -27,9 +27,12 @@ if TYPE_CHECKING:
 _WORDS = ('rgb', 'depth', 'camera_info', 'labels')
 """What may be said instead of a topic's name."""
 
-_DISCOVERY_S = 2.5
-"""Longest wait for subscribers, so that they get the first messages too. On loopback, Fast DDS
-was seen to take 1.6 s to find one."""
+_DISCOVERY_S = 3.5
+"""Longest wait for subscribers, so that they get the first messages too: Fast DDS announces a
+process every 3 s, and not every announcement is answered."""
+
+_GRACE_S = 0.5
+"""Wait for the other topics after one was found to be heard."""
 
 _DELIVERY_S = 1.0
 """Longest wait at the end for subscribers to have the last messages."""
@@ -157,11 +160,14 @@ class Player:
             )
 
     def wait_for_subscribers(self) -> None:
-        """Wait until every topic is heard, for a short while."""
+        """Wait, for a short while, until the topics are heard that will be."""
         end = time.monotonic() + _DISCOVERY_S
-        while time.monotonic() < end and not all(
-            publisher.get_subscription_count() for publisher in self._publishers.values()
-        ):
+        heard = 0
+        while time.monotonic() < end and heard < len(self._publishers):
+            before = heard
+            heard = sum(p.get_subscription_count() > 0 for p in self._publishers.values())
+            if heard > before:
+                end = time.monotonic() + _GRACE_S
             time.sleep(0.02)
 
     def play(self, timeline: Timeline) -> None:
