@@ -178,7 +178,8 @@ def frames(card: ModelCard, source: Path) -> list[tuple[NDArray[np.uint8], NDArr
 def plain_onnx(plain: PlainNetwork, pair: tuple[torch.Tensor, torch.Tensor]) -> bytes:
     """Return the plain network as the exporter writes it, in float32."""
     file = io.BytesIO()
-    torch.onnx.export(plain, pair, file, dynamo=False, opset_version=17)  # type: ignore[arg-type]
+    inputs = tuple(torch.zeros(image.shape) for image in pair)
+    torch.onnx.export(plain, inputs, file, dynamo=False, opset_version=17)  # type: ignore[arg-type]
     return file.getvalue()
 
 

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     import argparse
 
 
+COARSEST = 32
+"""Pixels between the tokens of the coarsest scale; multiples of it waste nothing."""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
     parser.add_argument('model', type=Path, metavar='MODEL.safetensors', help='the checkpoint')
@@ -61,13 +65,13 @@ def parse_size(text: str) -> tuple[int, int]:
     """Return height and width of a text such as '384x640'.
 
     Raises:
-        ConfigError: If it is none, or a side is not a multiple of 32, the coarsest scale.
+        ConfigError: If it is none, or a side is smaller than the coarsest scale's step.
     """
     match = re.fullmatch(r'(\d+)x(\d+)', text)
     size = (int(match[1]), int(match[2])) if match else (0, 0)
-    if any(side < 32 or side % 32 for side in size):
+    if min(size) < COARSEST:
         raise ConfigError(
-            f'--size: expected HxW with multiples of 32, such as 384x640, got {text!r}.'
+            f'--size: expected HxW, each at least {COARSEST}, such as 384x640, got {text!r}.'
         )
     return size
 

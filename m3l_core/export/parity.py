@@ -77,27 +77,31 @@ class Reference:
         return logits[0].softmax(0)
 
 
-def compare(
-    engines: Sequence[Engine],
-    reference: Reference,
-    frames: Sequence[LabelledFrame],
-    say: Callable[[str], None],
-) -> list[dict[str, Agreement]]:
-    """Return, for each engine, its agreement with the reference in each mode."""
-    classes = len(reference.card.classes)
-    results = [{mode: Agreement(classes) for mode in MODES} for _ in engines]
-    segmenters = [Segmenter(engine) for engine in engines]
+def expectations(
+    reference: Reference, frames: Sequence[LabelledFrame], say: Callable[[str], None]
+) -> list[dict[str, Expected]]:
+    """Return what the reference says of each frame in each mode."""
+    results = []
     for number, labelled in enumerate(frames, 1):
-        say(f'comparing labels: frame {number} of {len(frames)}')
-        for mode, frame in _modes(labelled.frame):
-            expected = reference.expected(frame)
-            for segmenter, result in zip(segmenters, results, strict=True):
-                labels = segmenter.segment(frame).labels
-                truth = labelled.truth
-                if truth is not None and truth.shape != labels.shape:
-                    truth = None
-                result[mode].add(labels, expected.labels, expected.sure, truth)
+        say(f'labels of the checkpoint: frame {number} of {len(frames)}')
+        results.append({mode: reference.expected(view) for mode, view in _modes(labelled.frame)})
     return results
+
+
+def compare(
+    engine: Engine, frames: Sequence[LabelledFrame], expected: Sequence[dict[str, Expected]]
+) -> dict[str, Agreement]:
+    """Return an engine's agreement with the reference in each mode."""
+    agreements = {mode: Agreement(len(engine.card.classes)) for mode in MODES}
+    segmenter = Segmenter(engine)
+    for labelled, of_frame in zip(frames, expected, strict=True):
+        for mode, view in _modes(labelled.frame):
+            labels = segmenter.segment(view).labels
+            truth = labelled.truth
+            if truth is not None and truth.shape != labels.shape:
+                truth = None
+            agreements[mode].add(labels, of_frame[mode].labels, of_frame[mode].sure, truth)
+    return agreements
 
 
 def parity_file(reference: Reference, frames: Sequence[RgbdFrame]) -> bytes:

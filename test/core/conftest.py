@@ -7,18 +7,16 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 import pytest
-import torch
 
-from m3l_core import checkpoint
 from m3l_core.architecture import Architecture
 from m3l_core.classes import NYU13
-from m3l_core.export.onnx import deployment_graph
 from m3l_core.frames import RgbdFrame
 from m3l_core.model_card import ModelCard
-from m3l_core.network import LinearFusion
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from m3l_core.network import LinearFusion
 
 TINY = Architecture(
     embed_dims=(16, 32, 40, 64),
@@ -42,6 +40,10 @@ def tiny_card() -> ModelCard:
 @pytest.fixture(scope='session')
 def tiny_model() -> LinearFusion:
     """A network in which nothing is at its neutral value, so that folding has work to do."""
+    torch = pytest.importorskip('torch')
+    torch.set_num_threads(1)  # Tiny tensors gain nothing from more, and lose much on busy cores.
+    from m3l_core.network import LinearFusion
+
     generator = torch.Generator().manual_seed(0)
     model = LinearFusion(TINY).eval()
     with torch.no_grad():
@@ -58,6 +60,9 @@ def tiny_files(
     tiny_model: LinearFusion, tiny_card: ModelCard, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """An exported network; its checkpoint lies beside it as `tiny.safetensors`."""
+    from m3l_core import checkpoint
+    from m3l_core.export.onnx import deployment_graph
+
     path = tmp_path_factory.mktemp('model') / 'tiny.onnx'
     path.write_bytes(deployment_graph(tiny_model, tiny_card).SerializeToString())
     checkpoint.save(path.with_suffix('.safetensors'), tiny_model, tiny_card)
@@ -80,18 +85,22 @@ def room_frame(seed: int, size: tuple[int, int] = (64, 96)) -> RgbdFrame:
 
 
 @pytest.fixture(scope='session')
-def frame() -> RgbdFrame:
-    return room_frame(0)
+def rooms() -> list[RgbdFrame]:
+    return [room_frame(seed) for seed in range(32)]
 
 
 @pytest.fixture(scope='session')
-def frame_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def frame(rooms: list[RgbdFrame]) -> RgbdFrame:
+    return rooms[0]
+
+
+@pytest.fixture(scope='session')
+def frame_folder(rooms: list[RgbdFrame], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """32 images as most datasets keep them, with labels."""
     folder = tmp_path_factory.mktemp('frames')
     for kind in ('rgb', 'depth', 'labels'):
         (folder / kind).mkdir()
-    for seed in range(32):
-        frame = room_frame(seed)
+    for seed, frame in enumerate(rooms):
         assert frame.rgb is not None
         assert frame.depth_m is not None
         name = f'{seed:04d}.png'
