@@ -29,7 +29,8 @@ def perform(arguments: argparse.Namespace) -> bool:
     Raises:
         M3lError: If the bag or the model cannot be used, or the node does not come up.
     """
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     bag = (arguments.bag or sample_bag()).resolve()
     with Bag(bag) as opened:
         topics = find_topics(opened)

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 _START_S = 60.0
 """Longest wait for the first labels; a cold disk and a slow CPU take their time."""
 
+_PATIENCE_S = 15.0
+"""Longest that an act takes until the mode is there that belongs to it; a player that starts on
+a busy machine takes seconds to be found."""
+
 _REFRESH_S = 0.1
 
 _MODES = {'depth': 'RGB_ONLY', 'rgb': 'DEPTH_ONLY'}
@@ -90,8 +94,17 @@ class Stage:
         self._note(f'{camera} back', 'RGBD', _PERIODS[camera])
 
     def act(self, title: str, seconds: float) -> None:
-        """Let it run for a while under a live line; keep the last moment for the picture."""
-        self._show(title, seconds, lambda: False)
+        """Let it run for a while under a live line; keep the last moment for the picture.
+
+        It runs on until the mode is there that is due, but not for ever.
+        """
+        enough = time.monotonic() + seconds
+        due = self.events[-1].expected_mode if self.events else 'RGBD'
+        self._show(
+            title,
+            max(seconds, _PATIENCE_S),
+            lambda: time.monotonic() >= enough and self._recorder.mode == due,
+        )
         snapshot = self._recorder.snapshot()
         if snapshot is not None:
             self.acts.append((title, snapshot))
