@@ -144,8 +144,8 @@ class Embedding(nn.Module):
 class FoldedDecoder(nn.Module):
     """The decoder with one linear layer per scale, giving the ensemble's logits alone.
 
-    The class projection is linear, so the ensemble may be formed before or after it. After is
-    faster: K channels are weighted and added instead of D.
+    The class projection is linear, so the ensemble may be formed before or after it. After, K
+    channels are weighted and added instead of D.
     """
 
     def __init__(self, model: LinearFusion, sizes: list[Size]) -> None:
