@@ -16,10 +16,6 @@ from m3l_core.stream.image_codec import decode_depth, decode_rgb, encode_jpeg, e
 
 pytest.importorskip('rosbags')
 
-SHARED = Path(__file__).parents[4] / 'shared' / 'data'
-SEVENSCENES = SHARED / 'sevenscenes'
-NYUV2 = SHARED / 'nyuv2'
-
 SIZE = (24, 32)
 RANDOM = np.random.default_rng(0)
 DEPTH_MM = RANDOM.integers(0, 9000, SIZE, np.uint16)
@@ -199,11 +195,11 @@ def test_the_command_tells_what_it_made(
     assert run_command('make', str(side_by_side), str(bag), '--force') == 0
 
 
-@pytest.mark.skipif(not SEVENSCENES.is_dir(), reason=f'needs {SEVENSCENES}')
-def test_real_frames_come_back_pixel_by_pixel(tmp_path: Path) -> None:
+def test_real_frames_come_back_pixel_by_pixel(data_folder: Path, tmp_path: Path) -> None:
+    recorded = data_folder / 'sevenscenes'
     folder = tmp_path / 'ten'
     folder.mkdir()
-    for path in sorted(SEVENSCENES.glob('frame-00030*')):
+    for path in sorted(recorded.glob('frame-00030*')):
         (folder / path.name).symlink_to(path)
     make_bag(folder, tmp_path / 'raw')
     make_bag(folder, tmp_path / 'compressed', transport='compressed')
@@ -216,24 +212,24 @@ def test_real_frames_come_back_pixel_by_pixel(tmp_path: Path) -> None:
             depths = [decode_depth(x.message) for x in bag.messages([topics.depth])]
         assert len(colors) == len(depths) == 10
         for index, (rgb, depth_m) in enumerate(zip(colors, depths, strict=True)):
-            stem = f'{SEVENSCENES}/frame-{300 + index:06}'
+            stem = f'{recorded}/frame-{300 + index:06}'
             np.testing.assert_array_equal(rgb[..., ::-1], cv2.imread(f'{stem}.color.jpg'))
             expected = cv2.imread(f'{stem}.depth.png', cv2.IMREAD_UNCHANGED)
             np.testing.assert_array_equal(np.rint(depth_m * 1000), expected)
 
 
-@pytest.mark.skipif(not NYUV2.is_dir(), reason=f'needs {NYUV2}')
-def test_real_labels_come_back_pixel_by_pixel(tmp_path: Path) -> None:
+def test_real_labels_come_back_pixel_by_pixel(data_folder: Path, tmp_path: Path) -> None:
+    nyuv2 = data_folder / 'nyuv2'
     folder = tmp_path / 'two'
     for kind in ('rgb', 'depth', 'label40'):
         (folder / kind).mkdir(parents=True)
-        for path in NYUV2.glob(f'{kind}/000[12].*'):
+        for path in nyuv2.glob(f'{kind}/000[12].*'):
             (folder / kind / path.name).symlink_to(path)
     make_bag(folder, tmp_path / 'bag', transport='compressed')
     with Bag(tmp_path / 'bag') as bag:
         read = [x.message for x in bag.messages([find_topics(bag).labels or ''])]
     for index, message in enumerate(read):
-        ids = cv2.imread(f'{NYUV2}/label40/{index + 1:04}.png', cv2.IMREAD_UNCHANGED)
+        ids = cv2.imread(f'{nyuv2}/label40/{index + 1:04}.png', cv2.IMREAD_UNCHANGED)
         labels = message.data.reshape(ids.shape)
         assert set(labels[ids == 0]) <= {255}
         assert set(labels[ids == 1]) <= {11}
