@@ -20,6 +20,11 @@ from m3l_core.network import LinearFusion
 
 StateDict = dict[str, Tensor]
 
+_EXPECTED = (
+    'Expected a checkpoint that m3l train wrote; official M3L files (.pth) are read by '
+    'm3l_core.checkpoint.load_official.'
+)
+
 _OFFICIAL_NAMES = (
     (r'patch_embed(\d)\.', r'stages.\1.embed.'),
     (r'block(\d)\.', r'stages.\1.blocks.'),
@@ -53,12 +58,9 @@ def load(path: str | Path) -> tuple[LinearFusion, ModelCard]:
             metadata = file.metadata() or {}
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise ModelError(f'{path}: is no safetensors checkpoint ({error}).') from error
+        raise ModelError(f'{path}: is no safetensors file ({error}). {_EXPECTED}') from error
     if CARD_KEY not in metadata:
-        raise ModelError(
-            f'{path}: holds no model card. Expected a checkpoint that `m3l train` wrote; '
-            'official M3L files are read by m3l_core.checkpoint.load_official.'
-        )
+        raise ModelError(f'{path}: holds no model card. {_EXPECTED}')
     card = ModelCard.from_json(metadata[CARD_KEY], str(path))
     model = LinearFusion(card.architecture)
     _load_exactly(model, weights, path)
