@@ -14,12 +14,19 @@ ROOT = Path(__file__).parents[1]
 OPTIONAL_MODULES = {
     'rclpy': 'the tests in test/ros are left out',
     'launch_ros': 'the launch file is not started',
-    'torch': 'network, training and export are not tested',
+    'torch': 'network, training, export and engines are not tested',
+    'onnx': 'export and engines are not tested',
     'openvino': 'the CPU engine is not tested',
     'tensorrt': 'the TensorRT engine is not tested',
 }
 
-collect_ignore = [] if find_spec('rclpy') else ['ros']
+NEED_TORCH = ['core/commands', 'core/export', 'core/network', 'core/runtime/test_engines.py']
+"""Tests that make a network first; the rest of the tests pass on a robot without torch."""
+
+collect_ignore = [
+    *([] if find_spec('rclpy') else ['ros']),
+    *([] if find_spec('torch') and find_spec('onnx') else NEED_TORCH),
+]
 
 
 def data_root() -> Path:
