@@ -32,8 +32,8 @@ EXTRAS = {
             'ros-lifecycle-msgs',
         )
     ],
-    # 0.10 brought the Reader and Writer options that m3l_core.bags uses
-    'bags': ['rosbags>=0.10', 'rich'],
+    # 0.10 reads no single .mcap files
+    'bags': ['rosbags>=0.11', 'rich'],
     'rooms': ['mujoco'],
     'test': ['pytest', 'hypothesis', 'mypy', 'ruff'],
 }

@@ -64,8 +64,9 @@ def test_depth_of_another_size_lies_over_color(engine: Echo) -> None:
     depth = np.zeros((240, 320), np.float32)
     depth[:, 160:] = 7
     result = Segmenter(engine).segment(RgbdFrame(ramp(480, 640), depth))
-    assert (result.confidence[:, :318] == 0).all()
-    assert (result.confidence[:, 324:] == 7).all()
+    # Within a pixel of the network, 7.5 of the frame: versions of OpenCV round differently.
+    assert (result.confidence[:, :312] == 0).all()
+    assert (result.confidence[:, 328:] == 7).all()
 
 
 def test_missing_image_is_told_to_the_engine(engine: Echo) -> None:
