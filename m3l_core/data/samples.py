@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, TYPE_CHECKING
+from typing import Any, Protocol, TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from m3l_core.errors import DataError
+from m3l_core.frames import meters
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,8 +36,7 @@ class Sample:
     @property
     def depth_m(self) -> NDArray[np.float32]:
         """Depth `(H, W)` in meters, 0 where the sensor saw nothing."""
-        meters: NDArray[np.float32] = self.depth_mm * np.float32(0.001)
-        return meters
+        return meters(self.depth_mm)
 
 
 class Samples(Protocol):
@@ -63,13 +63,8 @@ def read_depth_mm(path: Path) -> NDArray[np.uint16]:
     Raises:
         DataError: If the file is missing, no image, or not 16 bits in one channel.
     """
-    image = _read(path, cv2.IMREAD_UNCHANGED)
-    if image.ndim != 2 or image.dtype != np.uint16:
-        raise DataError(
-            f'{path}: expected a one-channel 16-bit PNG in millimeters, '
-            f'got {image.dtype} of shape {image.shape}.'
-        )
-    return np.asarray(image, np.uint16)
+    depth: NDArray[np.uint16] = _read_plane(path, np.uint16, '16-bit PNG in millimeters')
+    return depth
 
 
 def read_ids(path: Path) -> NDArray[np.uint8]:
@@ -78,13 +73,17 @@ def read_ids(path: Path) -> NDArray[np.uint8]:
     Raises:
         DataError: If the file is missing, no image, or not 8 bits in one channel.
     """
+    ids: NDArray[np.uint8] = _read_plane(path, np.uint8, '8-bit PNG of class ids')
+    return ids
+
+
+def _read_plane(path: Path, dtype: type[np.generic], what: str) -> NDArray[Any]:
     image = _read(path, cv2.IMREAD_UNCHANGED)
-    if image.ndim != 2 or image.dtype != np.uint8:
+    if image.ndim != 2 or image.dtype != dtype:
         raise DataError(
-            f'{path}: expected a one-channel 8-bit PNG of class ids, '
-            f'got {image.dtype} of shape {image.shape}.'
+            f'{path}: expected a one-channel {what}, got {image.dtype} of shape {image.shape}.'
         )
-    return np.asarray(image, np.uint8)
+    return image
 
 
 def _read(path: Path, flags: int) -> NDArray[np.generic]:
