@@ -45,6 +45,7 @@ def tiny_model() -> LinearFusion:
     from m3l_core.network import LinearFusion
 
     generator = torch.Generator().manual_seed(0)
+    torch.manual_seed(1)  # the initial weights are drawn from the global generator
     model = LinearFusion(TINY).eval()
     with torch.no_grad():
         for name, value in [*model.named_parameters(), *model.named_buffers()]:
