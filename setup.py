@@ -17,8 +17,8 @@ VERSION = re.search(  # read, not imported: m3l_core needs numpy, building does 
 ROS_WHEELS = 'platform_machine == "x86_64" and sys_platform == "linux" and python_version < "3.14"'
 
 EXTRAS = {
-    # 2.13 is what was measured; training must resume to the same numbers
-    'train': ['torch==2.13.0', 'safetensors', 'onnx', 'rich', 'tensorboard'],
+    # before 2.6, torch.load(weights_only=True) could still be made to run code (CVE-2025-32434)
+    'train': ['torch>=2.6', 'safetensors', 'onnx', 'rich'],
     'openvino': ['openvino>=2024.4'],
     # from 10.3 on, networks are strongly typed, which the exported graph relies on
     'tensorrt': ['tensorrt>=10.3', 'pycuda'],
@@ -34,7 +34,7 @@ EXTRAS = {
     ],
     # 0.10 reads no single .mcap files
     'bags': ['rosbags>=0.11', 'rich'],
-    'rooms': ['mujoco'],
+    'rooms': ['mujoco', 'rich'],
     'test': ['pytest', 'hypothesis', 'mypy', 'ruff'],
 }
 

@@ -44,7 +44,6 @@ _EXTRA_OF_MODULE = {
     'torch': 'train',
     'onnx': 'train',
     'safetensors': 'train',
-    'tensorboard': 'train',
     'openvino': 'openvino',
     'tensorrt': 'tensorrt',
     'pycuda': 'tensorrt',
