@@ -39,9 +39,22 @@ _OFFICIAL_NAMES = (
 """How published names, whose stages count from 1, become ours within encoder and decoder."""
 
 
-def save(path: str | Path, model: LinearFusion, card: ModelCard) -> None:
-    """Write weights and card into one safetensors file, whole or not at all."""
+def save(path: str | Path, model: LinearFusion, card: ModelCard, *, half: bool = False) -> None:
+    """Write weights and card into one safetensors file, whole or not at all.
+
+    Args:
+        path: The file.
+        model: The network.
+        card: What it is.
+        half: Store matrices and kernels in half precision, as exported graphs do; `load` gives
+            float32 either way.
+    """
     tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    if half:
+        tensors = {
+            name: tensor.half() if tensor.ndim > 1 and 'norm' not in name else tensor
+            for name, tensor in tensors.items()
+        }
     write_atomically(Path(path), safetensors.torch.save(tensors, {CARD_KEY: card.to_json()}))
 
 
@@ -63,7 +76,8 @@ def load(path: str | Path) -> tuple[LinearFusion, ModelCard]:
         raise ModelError(f'{path}: holds no model card. {_EXPECTED}')
     card = ModelCard.from_json(metadata[CARD_KEY], str(path))
     model = LinearFusion(card.architecture)
-    _load_exactly(model, weights, path)
+    whole = {n: t.float() if t.dtype is torch.float16 else t for n, t in weights.items()}
+    _load_exactly(model, whole, path)
     return model.eval(), card
 
 

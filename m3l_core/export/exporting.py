@@ -38,11 +38,14 @@ def export(
     frames: Path | None = None,
     say: Callable[[str], None],
 ) -> ModelCard:
-    """Write the network in `weights` to the ONNX file `out`, with its parity file beside it.
+    """Write the network in `weights` to the ONNX file `out`, with all that a robot may need.
+
+    Beside it go `OUT.parity.npz`, to check engines with, and `OUT.safetensors`, which the torch
+    engine runs, both without OUT's suffix.
 
     Args:
         weights: A checkpoint.
-        out: The ONNX file; `OUT.parity.npz` without the suffix goes beside it.
+        out: The ONNX file.
         size: Height and width of the camera's images; None takes the card's.
         frames: Folder or bag of real frames to compare on; None takes the sample bag.
         say: Told what is going on.
@@ -73,6 +76,9 @@ def export(
     write_atomically(
         out.with_suffix('.parity.npz'), parity_file(reference, [r.frame for r in recorded])
     )
+    beside = out.with_suffix('.safetensors')
+    if beside.resolve() != weights.resolve():
+        checkpoint.save(beside, model, card, half=True)
     write_atomically(out, graph.SerializeToString())
     return card
 

@@ -112,6 +112,20 @@ def test_weights_and_card_come_back_as_saved(tmp_path: Path, small: Architecture
     assert [path.name for path in tmp_path.iterdir()] == ['small.safetensors']
 
 
+def test_half_precision_halves_the_file_and_loads_as_float32(
+    tmp_path: Path, small: Architecture
+) -> None:
+    model = LinearFusion(small)
+    card = ModelCard(name='small', architecture=small, classes=NYU13)
+    for half in (False, True):
+        checkpoint.save(tmp_path / f'{half}.safetensors', model, card, half=half)
+    whole, half_size = ((tmp_path / f'{h}.safetensors').stat().st_size for h in (False, True))
+    assert half_size < 0.6 * whole
+    loaded, _ = checkpoint.load(tmp_path / 'True.safetensors')
+    for name, tensor in model.state_dict().items():
+        torch.testing.assert_close(loaded.state_dict()[name], tensor, rtol=1e-3, atol=1e-6)
+
+
 def test_imagenet_weights_fill_shared_layers_and_both_norms(
     tmp_path: Path, small: Architecture
 ) -> None:

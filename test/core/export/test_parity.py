@@ -181,7 +181,11 @@ def test_export_records_its_proof_in_the_card(
     assert 'miou_loss' in card.parity['openvino float32']['DEPTH_ONLY']
     assert len(card.weights_sha256) == 64
     assert 'labels of the checkpoint: frame 32 of 32' in said
-    assert sorted(p.name for p in tmp_path.iterdir()) == ['out.onnx', 'out.parity.npz']
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        'out.onnx',
+        'out.parity.npz',
+        'out.safetensors',
+    ]
     check_parity_file(open_engine(out), tmp_path / 'out.parity.npz')
 
 
