@@ -99,7 +99,7 @@ def measure(
         period_s=max(periods_s(recording.stamps).values()),
         waits_s=recording.waits_s,
     )
-    engine_ms = float(np.median([mask.engine_ms for mask in steady]))
+    engine_ms, slow_ms = np.percentile([mask.engine_ms for mask in steady], (50, 90))
     span_s = steady[-1].arrival_s - steady[0].arrival_s
     label_hz = (len(steady) - 1) / span_s
     image_hz = 1e9 * (len(stamps) - 1) / (stamps[-1] - stamps[0])
@@ -113,9 +113,10 @@ def measure(
         'label_hz': round(label_hz, 2),
         'share': round(label_hz / min(image_hz, 1e3 / engine_ms), 4),
         'engine_p50_ms': round(engine_ms, 2),
+        'engine_p90_ms': round(slow_ms, 2),
         'latency_p50_ms': round(median_ms, 2),
         'latency_p99_ms': round(high_ms, 2),
-        'paired_share': round(np.mean([m.used == 'rgb+depth' for m in steady]), 4),
+        'paired_share': round(float(np.mean([m.used == 'rgb+depth' for m in steady])), 4),
         **headers(recording),
         'modes': [record.mode for record in recording.modes],
         'events': [event_values(row) for row in rows],

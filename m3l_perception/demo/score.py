@@ -87,7 +87,7 @@ def gap_rows(
         waits_s: When the node told for how long RGB waits for its depth, and how long.
     """
     engine_s = float(np.percentile([mask.engine_ms for mask in masks], 99)) / 1e3
-    ends = [event.at_s for event in events[1:]] + [end_s]
+    ends = [*(event.at_s for event in events), end_s][1:]
     return [
         GapRow(
             event,
