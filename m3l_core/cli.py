@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from importlib import import_module, metadata
 import inspect
+import os
 import pkgutil
 import sys
 from typing import cast, NoReturn, Protocol, TYPE_CHECKING
@@ -52,6 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return WRONG_INPUT
     except KeyboardInterrupt:
         return INTERRUPTED
+    except BrokenPipeError:  # Whoever reads, such as head, has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 def _run(arguments: argparse.Namespace) -> int:
