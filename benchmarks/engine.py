@@ -152,11 +152,12 @@ def weights(network: str, path: Path | None) -> tuple[LinearFusion, ModelCard]:
     """Return trained weights where there are some, else random ones, with their card."""
     architecture = Architecture.mit(network, num_classes=len(NYU13))
     shipped = default_model().with_suffix('.safetensors')
-    for candidate in (path, shipped):
-        if candidate is not None and (candidate is path or candidate.is_file()):
-            model, card = checkpoint.load(candidate)
-            if card.architecture == architecture:
-                return model, card
+    if path is not None or shipped.is_file():
+        model, card = checkpoint.load(path or shipped)
+        if card.architecture == architecture:
+            return model, card
+    if path is not None:
+        raise M3lError(f'{path}: holds no {network}. Name its network with --networks.')
     torch.manual_seed(0)
     card = ModelCard(name=f'random {network}', architecture=architecture, classes=NYU13)
     return LinearFusion(architecture).eval(), card

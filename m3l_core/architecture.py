@@ -10,6 +10,9 @@ from m3l_core.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+SMALLEST_SIDE = 32
+"""Of an image that a network takes: its coarsest scale is 1/32."""
+
 _MIT = {
     'b0': ((32, 64, 160, 256), (2, 2, 2, 2)),
     'b1': ((64, 128, 320, 512), (2, 2, 2, 2)),

@@ -39,11 +39,15 @@ _OFFICIAL_NAMES = (
 """How published names, whose stages count from 1, become ours within encoder and decoder."""
 
 
-def save(path: str | Path, model: LinearFusion, card: ModelCard, *, half: bool = False) -> None:
-    """Write weights and card into one safetensors file, whole or not at all.
+def save(path: str | Path, model: LinearFusion, card: ModelCard) -> None:
+    """Write weights and card into one safetensors file, whole or not at all."""
+    write_atomically(Path(path), serialized(model, card))
+
+
+def serialized(model: LinearFusion, card: ModelCard, *, half: bool = False) -> bytes:
+    """Return the safetensors file that `load` reads.
 
     Args:
-        path: The file.
         model: The network.
         card: What it is.
         half: Store matrices and kernels in half precision, as exported graphs do; `load` gives
@@ -55,7 +59,8 @@ def save(path: str | Path, model: LinearFusion, card: ModelCard, *, half: bool =
             name: tensor.half() if tensor.ndim > 1 and 'norm' not in name else tensor
             for name, tensor in tensors.items()
         }
-    write_atomically(Path(path), safetensors.torch.save(tensors, {CARD_KEY: card.to_json()}))
+    data: bytes = safetensors.torch.save(tensors, {CARD_KEY: card.to_json()})
+    return data
 
 
 def load(path: str | Path) -> tuple[LinearFusion, ModelCard]:
@@ -104,7 +109,7 @@ def load_official(
         translated = _stack(state)
         if architecture is None:
             architecture = _infer_architecture(translated)
-    except (KeyError, ValueError, IndexError) as error:
+    except (KeyError, ValueError, IndexError, RuntimeError, AttributeError) as error:
         raise ModelError(f'{path}: is no official M3L checkpoint: {error}.') from error
     model = LinearFusion(architecture)
     _load_exactly(model, translated, path)
@@ -131,7 +136,7 @@ def load_imagenet(path: str | Path, model: LinearFusion) -> None:
         ours = _translate(name)
         if ours not in encoder:
             raise ModelError(f'{path}: unknown tensor {name!r}, expected a Mix Transformer.')
-        both = encoder[ours].ndim == tensor.ndim + 1
+        both = encoder[ours].shape[1:] == tensor.shape
         filled[ours] = tensor.expand_as(encoder[ours]) if both else tensor
     _load_exactly(model.encoder, filled, path)
 
@@ -213,6 +218,8 @@ def _choose(file: dict[str, Any], weights: str, path: Path) -> StateDict:
         return file
     whose = 'teacher.' if weights == 'auto' else f'{weights}.'
     state = file['model_state_dict']
+    if not isinstance(state, dict):
+        raise ModelError(f'{path}: expected tensors in model_state_dict, got {type(state)}.')
     chosen = {key[len(whose) :]: value for key, value in state.items() if key.startswith(whose)}
     if not chosen:
         raise ModelError(f'{path}: holds no weights named {whose}*.')

@@ -66,7 +66,7 @@ class ModelCard:
     parity: dict[str, Any] = field(default_factory=dict)
     license_note: str = ''
     weights_sha256: str = ''
-    """Hash of the checkpoint an exported graph was made from."""
+    """Hash of the checkpoint that lies beside an exported graph; empty in a checkpoint."""
 
     def __post_init__(self) -> None:
         if len(self.classes) != self.architecture.num_classes:

@@ -10,14 +10,11 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
+from m3l_core.architecture import SMALLEST_SIDE
 from m3l_core.errors import ConfigError
 
 if TYPE_CHECKING:
     import argparse
-
-
-COARSEST = 32
-"""Pixels between the tokens of the coarsest scale; multiples of it waste nothing."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,9 +66,9 @@ def parse_size(text: str) -> tuple[int, int]:
     """
     match = re.fullmatch(r'(\d+)x(\d+)', text)
     size = (int(match[1]), int(match[2])) if match else (0, 0)
-    if min(size) < COARSEST:
+    if min(size) < SMALLEST_SIDE:
         raise ConfigError(
-            f'--size: expected HxW, each at least {COARSEST}, such as 384x640, got {text!r}.'
+            f'--size: expected HxW, each at least {SMALLEST_SIDE}, such as 384x640, got {text!r}.'
         )
     return size
 

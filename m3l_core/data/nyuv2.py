@@ -47,12 +47,19 @@ class NyuV2:
 
     def _read(self, index: int) -> Sample:
         name = self.ids[index]
-        return Sample(
+        sample = Sample(
             name=name,
             rgb=read_rgb(self.root / 'rgb' / f'{name}.jpg'),
             depth_mm=read_depth_mm(self.root / 'depth' / f'{name}.png'),
             labels=labels_from_nyu40(read_ids(self.root / 'label40' / f'{name}.png')),
         )
+        size = sample.rgb.shape[:2]
+        if not size == sample.depth_mm.shape == sample.labels.shape:
+            raise DataError(
+                f'{self.root}: the images of {name} differ in size: color {size}, depth '
+                f'{sample.depth_mm.shape}, labels {sample.labels.shape}.'
+            )
+        return sample
 
 
 def _ids(root: Path, split: str) -> list[str]:
@@ -70,4 +77,7 @@ def _list(root: Path, name: str) -> list[str]:
     path = root / f'{name}.txt'
     if not path.is_file():
         raise DataError(f'{path}: there is no such file. Expected a folder that holds NYUv2.')
-    return path.read_text(encoding='utf-8').split()
+    names = path.read_text(encoding='utf-8').split()
+    if not names:
+        raise DataError(f'{path}: expected one image id in each line, got an empty file.')
+    return names

@@ -56,7 +56,11 @@ def export(
         EngineError: If an engine computes other labels; then no file is written.
     """
     model, card = checkpoint.load(weights)
-    card = replace(card, weights_sha256=hashlib.sha256(weights.read_bytes()).hexdigest())
+    beside = out.with_suffix('.safetensors')
+    stored = weights.read_bytes()
+    if beside.resolve() != weights.resolve():
+        stored = checkpoint.serialized(model, card, half=True)
+    card = replace(card, weights_sha256=hashlib.sha256(stored).hexdigest())
     card = resized_card(card, size or card.image_size)
     source = frames or sample_bag()
     compared = real_frames(source, LEAST_FRAMES)
@@ -76,9 +80,7 @@ def export(
     write_atomically(
         out.with_suffix('.parity.npz'), parity_file(reference, [r.frame for r in recorded])
     )
-    beside = out.with_suffix('.safetensors')
-    if beside.resolve() != weights.resolve():
-        checkpoint.save(beside, model, card, half=True)
+    write_atomically(beside, stored)
     write_atomically(out, graph.SerializeToString())
     return card
 

@@ -12,7 +12,8 @@ import onnx
 from onnx import numpy_helper
 import torch
 
-from m3l_core.errors import ModelError
+from m3l_core.architecture import SMALLEST_SIDE
+from m3l_core.errors import ConfigError, ModelError
 from m3l_core.export.structure import structure_problems
 from m3l_core.model_card import CARD_KEY, ModelCard
 from m3l_core.network.deploy import Deployment
@@ -28,11 +29,20 @@ _HALF_FROM = 1024
 
 
 def resized_card(card: ModelCard, size: tuple[int, int]) -> ModelCard:
-    """Return the card for camera images of `size`, the network keeping its share of it."""
+    """Return the card for camera images of `size`, the network keeping its share of it.
+
+    Raises:
+        ConfigError: If that leaves the network less than its coarsest scale needs.
+    """
     height, width = (
         round(new * inner / outer)
         for new, inner, outer in zip(size, card.network_size, card.image_size, strict=True)
     )
+    if min(height, width) < SMALLEST_SIDE:
+        raise ConfigError(
+            f'size: expected one that leaves the network {SMALLEST_SIDE} pixels a side, got '
+            f'{size[0]}x{size[1]}, of which it would see {height}x{width}. Give a larger one.'
+        )
     return replace(card, image_size=size, network_size=(height, width))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,10 +47,10 @@ class TorchEngine:
                 )
         model, self.card = checkpoint.load(weights)
         if path.suffix == '.onnx':
-            if exported.architecture != self.card.architecture:
+            if hashlib.sha256(weights.read_bytes()).hexdigest() != exported.weights_sha256:
                 raise ModelError(
-                    f'{weights}: expected the checkpoint that {path.name} was made from, got '
-                    'another architecture. Copy the right one there.'
+                    f'{weights}: expected the checkpoint that was exported with {path.name}, got '
+                    'another. Copy the right one there.'
                 )
             self.card = exported
         if threads:
@@ -69,8 +70,11 @@ class TorchEngine:
             raise EngineError('engine: it is closed. Open it again.')
         inputs = (torch.from_numpy(np.ascontiguousarray(a)) for a in (rgb, depth, present))
         half = self.precision == 'bf16'
-        with torch.inference_mode(), torch.autocast('cpu', torch.bfloat16, enabled=half):
-            labels, confidence = self._module(*inputs)
+        try:
+            with torch.inference_mode(), torch.autocast('cpu', torch.bfloat16, enabled=half):
+                labels, confidence = self._module(*inputs)
+        except RuntimeError as error:
+            raise EngineError(f'engine: torch failed to run: {error}') from error
         return labels.numpy(), confidence.numpy()
 
     def close(self) -> None:

@@ -127,14 +127,19 @@ class Stream:
         self._settle(self._steady(now_ns))
         return self._modes.drain()
 
-    def reset(self) -> None:
-        """Forget everything but the counts, as after a backward jump of the clock."""
+    def reset(self, reason: str = 'clock_jump: the clock was set back') -> None:
+        """Forget everything but the counts, as after a backward jump of the clock.
+
+        Args:
+            reason: Why, a word and then what a person wants to know.
+        """
+        word = reason.partition(':')[0]
         now = self._now_ns or 0
-        self._drop(self._pairing.flush(now, self._watch.rhythm(now)), 'clock_jump')
-        self._drop(self._handover.clear(), 'clock_jump')
-        self._drop_images(self._pairing.forget_partners(), 'clock_jump')
+        self._drop(self._pairing.flush(now, self._watch.rhythm(now)), word)
+        self._drop(self._handover.clear(), word)
+        self._drop_images(self._pairing.forget_partners(), word)
         self._watch.restart()
-        self._modes.reset(now, 'clock_jump: the clock was set back')
+        self._modes.reset(now, reason)
         self._begin()
 
     def statistics(self, now_ns: int) -> StreamStatistics:

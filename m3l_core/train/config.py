@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+import math
+import re
 from typing import Literal
 
+from m3l_core.architecture import SMALLEST_SIDE
 from m3l_core.errors import ConfigError
 from m3l_core.model_card import DepthEncoding
 
@@ -17,6 +20,13 @@ class Phase:
     """Height and width of the views."""
     share: float
     """Share of the steps in (0, 1]."""
+
+    def __post_init__(self) -> None:
+        problems = _size_problems('size', self.size)
+        if not 0 < self.share <= 1:
+            problems.append(f'share must lie in (0, 1], got {self.share}')
+        if problems:
+            raise ConfigError(f'{"; ".join(problems)}.')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,14 +43,14 @@ class OptimizerConfig:
 
     def __post_init__(self) -> None:
         problems = [
-            f'{name} must be positive, got {getattr(self, name)}'
+            f'{name} must be positive and finite, got {getattr(self, name)}'
             for name in ('lr', 'clip')
-            if getattr(self, name) <= 0
+            if not 0 < getattr(self, name) < math.inf
         ]
         if not 0 <= self.warmup < 1:
             problems.append(f'warmup must lie in [0, 1), got {self.warmup}')
-        if self.weight_decay < 0:
-            problems.append(f'weight_decay must not be negative, got {self.weight_decay}')
+        if not 0 <= self.weight_decay < math.inf:
+            problems.append(f'weight_decay must be 0 or more, got {self.weight_decay}')
         if problems:
             raise ConfigError(f'{"; ".join(problems)}.')
 
@@ -75,6 +85,12 @@ class TrainConfig:
             for name in ('steps', 'batch_size', 'validate_every', 'save_every')
             if getattr(self, name) < 1
         ]
+        problems += _size_problems('image_size', self.image_size)
+        problems += _size_problems('network_size', self.network_size)
+        if not re.fullmatch(r'[\w.-]+', self.name):
+            problems.append(f'name must be one word, as files are named by it, got {self.name!r}')
+        if self.seed < 0:
+            problems.append(f'seed must not be negative, got {self.seed}')
         total = sum(phase.share for phase in self.phases)
         if not self.phases or abs(total - 1) > 1e-6:
             problems.append(f'the shares of phases must add up to 1, got {total:g}')
@@ -91,3 +107,9 @@ class TrainConfig:
             if step < round(end):
                 return phase.size
         return self.phases[-1].size
+
+
+def _size_problems(name: str, size: tuple[int, int]) -> list[str]:
+    if min(size) >= SMALLEST_SIDE:
+        return []
+    return [f'{name} must have sides of at least {SMALLEST_SIDE}, got {list(size)}']

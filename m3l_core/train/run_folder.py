@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+import io
 import json
 from typing import Any, TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import torch
 import yaml
 
 from m3l_core.checkpoint import load_tensors
+from m3l_core.config import load_yaml
 from m3l_core.errors import ConfigError
 from m3l_core.files import write_atomically
 
@@ -38,7 +40,7 @@ class RunFolder:
         if not path.exists():
             write_atomically(path, yaml.safe_dump(values, sort_keys=False).encode())
             return
-        before = yaml.safe_load(path.read_text(encoding='utf-8'))
+        before = load_yaml(path)
         changed = [
             key for key in values.keys() | before.keys() if values.get(key) != before.get(key)
         ]
@@ -55,9 +57,9 @@ class RunFolder:
 
     def save_state(self, state: dict[str, Any]) -> None:
         """Write what is needed to go on from here, whole or not at all."""
-        partial = self._state.with_suffix('.partial')
-        torch.save(state, partial)
-        partial.replace(self._state)
+        file = io.BytesIO()
+        torch.save(state, file)
+        write_atomically(self._state, file.getvalue())
 
     def load_state(self) -> dict[str, Any] | None:
         """Return what `save_state` wrote last, or None at the start of a run.

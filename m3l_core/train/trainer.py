@@ -80,16 +80,18 @@ class Trainer:
         )
         steps = batches.stream(self.step, self.config.steps)
         scores: dict[str, float] = {}
+        began = time.perf_counter()
         for batch in track(steps, self.step, self.config.steps):
-            began = time.perf_counter()
             loss = self._learn(batch)
             self.step += 1
-            self.seconds += time.perf_counter() - began
+            scores = {}
             last = self.step == self.config.steps
             if self.step % 50 == 0:
                 self.folder.log(step=self.step, loss=loss.item(), seconds=round(self.seconds))
             if last or self.step % self.config.validate_every == 0:
                 scores = self._validate(report)
+            now = time.perf_counter()
+            self.seconds, began = self.seconds + now - began, now
             if last or self.step % self.config.save_every == 0:
                 self._save(scores)
         return scores or self._validate(report)
@@ -160,6 +162,7 @@ class Trainer:
             'optimizer': self._optimizer.state_dict(),
             'masking': self._masking.get_state(),
             'torch': torch.get_rng_state(),
+            'cuda': torch.cuda.get_rng_state_all(),
         }
         self.folder.save_state(state)
         save(self.folder.weights, self.teacher, self.card(scores))
@@ -174,6 +177,7 @@ class Trainer:
         self._optimizer.load_state_dict(state['optimizer'])
         self._masking.set_state(state['masking'])
         torch.set_rng_state(state['torch'])
+        torch.cuda.set_rng_state_all(state['cuda'])
 
 
 def _count_pixels(samples: Samples) -> torch.Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+import hashlib
 from typing import TYPE_CHECKING
 
 import cv2
@@ -65,8 +67,10 @@ def tiny_files(
     from m3l_core.export.onnx import deployment_graph
 
     path = tmp_path_factory.mktemp('model') / 'tiny.onnx'
-    path.write_bytes(deployment_graph(tiny_model, tiny_card).SerializeToString())
-    checkpoint.save(path.with_suffix('.safetensors'), tiny_model, tiny_card)
+    weights = checkpoint.serialized(tiny_model, tiny_card)
+    path.with_suffix('.safetensors').write_bytes(weights)
+    card = replace(tiny_card, weights_sha256=hashlib.sha256(weights).hexdigest())
+    path.write_bytes(deployment_graph(tiny_model, card).SerializeToString())
     return path
 
 

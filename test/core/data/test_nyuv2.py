@@ -62,6 +62,18 @@ def test_depth_of_eight_bits_is_refused(folder: Path) -> None:
         NyuV2(folder, 'train')[0]
 
 
+def test_images_of_different_sizes_are_refused_by_name(folder: Path) -> None:
+    cv2.imwrite(str(folder / 'depth/0001.png'), np.zeros((3, 6), np.uint16))
+    with pytest.raises(DataError, match='the images of 0001 differ in size'):
+        NyuV2(folder, 'train')[0]
+
+
+def test_an_empty_list_is_refused(folder: Path) -> None:
+    (folder / 'test.txt').write_text('')
+    with pytest.raises(DataError, match='got an empty file'):
+        NyuV2(folder, 'test')
+
+
 def test_an_image_that_is_none_is_refused(folder: Path) -> None:
     (folder / 'rgb/0001.jpg').write_bytes(b'no image')
     with pytest.raises(DataError, match='is no image that can be read'):

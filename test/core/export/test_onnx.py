@@ -28,7 +28,8 @@ def graph(tiny_files: Path) -> onnx.ModelProto:
 
 
 def test_card_travels_in_the_file(tiny_files: Path, tiny_card: ModelCard) -> None:
-    assert read_onnx_card(tiny_files) == replace(tiny_card, precision='float16')
+    card = read_onnx_card(tiny_files)
+    assert replace(card, weights_sha256='') == replace(tiny_card, precision='float16')
 
 
 def test_card_can_be_replaced(

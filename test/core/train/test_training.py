@@ -12,6 +12,7 @@ import pytest
 torch = pytest.importorskip('torch')
 
 from m3l_core import checkpoint  # noqa: E402
+from m3l_core.config import from_mapping  # noqa: E402
 from m3l_core.errors import ConfigError, ModelError  # noqa: E402
 from m3l_core.train.config import OptimizerConfig, Phase, TrainConfig  # noqa: E402
 from m3l_core.train.objective import class_weights, draw_present, supervised_loss  # noqa: E402
@@ -75,6 +76,24 @@ def test_every_problem_of_a_configuration_is_named_at_once() -> None:
         replace(CONFIG, steps=0, phases=(Phase(size=(32, 48), share=0.5),), ema=1.0)
     for problem in ('steps must be at least 1', 'must add up to 1, got 0.5', 'ema must lie in'):
         assert problem in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ('change', 'problem'),
+    [
+        ({'phases': [{'size': [0, 64], 'share': 1.0}]}, 'size must have sides of at least 32'),
+        ({'phases': [{'size': [64, 64], 'share': 1.5}]}, r'share must lie in \(0, 1\], got 1.5'),
+        ({'network_size': [16, 640]}, 'network_size must have sides of at least 32'),
+        ({'optimizer': {'lr': float('nan')}}, 'lr must be positive and finite, got nan'),
+        ({'seed': -1}, 'seed must not be negative'),
+        ({'name': '../x'}, 'name must be one word'),
+        ({'stepz': 3}, 'stepz: unknown key'),
+    ],
+)
+def test_values_no_run_could_use_are_refused(change: dict[str, object], problem: str) -> None:
+    values = {'name': 'x', 'steps': 1, 'phases': [{'size': [64, 64], 'share': 1.0}]}
+    with pytest.raises(ConfigError, match=problem):
+        from_mapping(TrainConfig, values | change, 'config')
 
 
 def test_rate_rises_linearly_and_falls_to_nothing() -> None:
