@@ -115,7 +115,12 @@ class Report:
         values['labeled'] = inference.labeled
         values |= {f'bad: {what}': count for what, count in inference.bad_frames.copy().items()}
         level = {EngineState.READY: OK, EngineState.BUILDING: WARN}.get(inference.state, ERROR)
-        self._add('engine', level, inference.problem or inference.state.value, values)
+        summary = inference.problem or inference.state.value
+        # Told once: the next report is clean unless another image is bad by then.
+        bad_image, inference.last_problem = inference.last_problem, ''
+        if bad_image and level == OK:
+            level, summary = WARN, bad_image
+        self._add('engine', level, summary, values)
 
     def _add(self, what: str, level: bytes, summary: str, values: dict[str, object]) -> None:
         self.statuses.append(status(f'{self._prefix}: {what}', level, summary, values))

@@ -49,7 +49,7 @@ class Inbox:
     def open(self) -> None:
         """Start afresh: from now on messages are kept and given out."""
         with self._changed:
-            self._stream.reset()
+            self._stream.reset('activated: images are listened to again')
             self._is_open = True
             self._tell(self._now())
             self._changed.notify()

@@ -87,6 +87,8 @@ class Inference:
         self.engine_ms: deque[float] = deque(maxlen=_REMEMBERED_FRAMES)
         self.labeled = 0
         self.bad_frames: Counter[str] = Counter()
+        self.last_problem = ''
+        """What was wrong with the last image that could not be used."""
         # A daemon: loading cannot be interrupted, and must not keep a process from ending.
         self._thread = Thread(target=self._run, name='m3l-inference', daemon=True)
 
@@ -149,6 +151,7 @@ class Inference:
 
     def _count_bad(self, problem: str) -> None:
         self.bad_frames[problem.split(':')[0]] += 1
+        self.last_problem = problem
         self._listener.on_bad_frame(problem)
 
 

@@ -144,11 +144,17 @@ class Player:
         except ModuleNotFoundError as error:
             raise missing_module(error, 'm3l play') from error
         # Python's own Ctrl-C interrupts a sleep at once, rclpy's would not.
-        rclpy.init(args=['--ros-args', *ros_args], signal_handler_options=SignalHandlerOptions.NO)
+        try:
+            rclpy.init(
+                args=['--ros-args', *ros_args], signal_handler_options=SignalHandlerOptions.NO
+            )
+        except Exception as error:  # RCLInvalidROSArgsError is in a private module
+            raise M3lError(f'--ros-args: {" ".join(str(error).split())}') from error
         self._bag = bag
         self._drops = drops
         self._node: Node = rclpy.create_node('m3l_play', start_parameter_services=False)
         self._stamped: set[str] = set()
+        self._to_wall_ns = 0
         self._publishers: dict[str, Publisher[Any]] = {}
         for topic in topics:
             self._add_publisher(topic)
@@ -177,16 +183,20 @@ class Player:
             file=sys.stderr,
         )
         start_ns = time.time_ns()
-        to_wall_ns = start_ns - time.monotonic_ns()  # So that steps of the clock change nothing.
+        self._to_wall_ns = start_ns - time.monotonic_ns()
         for number, raw in self._messages(timeline, start_ns):
             due_ns = timeline.due_ns(raw.receive_ns, number)
             if due_ns < start_ns - _LATE_NS:
                 continue
-            remaining_ns = due_ns - to_wall_ns - time.monotonic_ns()
-            if remaining_ns > 0:
-                time.sleep(remaining_ns / 1e9)
+            self._sleep_until(due_ns)
             self._publish(raw, timeline, number)
         self._wait_for_delivery()
+
+    def _sleep_until(self, wall_ns: int) -> None:
+        """Sleep on the steady clock, so that a step of the wall clock changes nothing."""
+        remaining_ns = wall_ns - self._to_wall_ns - time.monotonic_ns()
+        if remaining_ns > 0:
+            time.sleep(remaining_ns / 1e9)
 
     def close(self) -> None:
         """Leave the ROS graph."""
@@ -196,11 +206,12 @@ class Player:
         rclpy.try_shutdown()
 
     def _add_publisher(self, topic: str) -> None:
-        package, _, name = self._bag.topics[topic].type.split('/')
+        type_name = self._bag.topics[topic].type
         try:
+            package, _, name = type_name.split('/')
             message_type = getattr(import_module(f'{package}.msg'), name)
-        except (ModuleNotFoundError, AttributeError):
-            print(f'm3l: {topic} is left out: {package}/{name} is not installed.', file=sys.stderr)
+        except (ValueError, ModuleNotFoundError, AttributeError):
+            print(f'm3l: {topic} is left out: {type_name} is not installed.', file=sys.stderr)
             return
         # Reliable, and deep enough that a subscriber may sleep through a burst.
         self._publishers[topic] = self._node.create_publisher(message_type, topic, 10)
@@ -224,6 +235,7 @@ class Player:
                     yield number, raw
             if timeline.loop == 'once':
                 return
+            self._sleep_until(timeline.due_ns(timeline.start_ns, number + 1))
             number += 1
 
     def _publish(self, raw: RawMessage, timeline: Timeline, number: int) -> None:

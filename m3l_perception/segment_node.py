@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+from copy import copy
 from functools import partial
 import os
 import signal
@@ -78,6 +78,7 @@ class SegmentNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed ev
         self._mode, self._reason = Mode.NO_INPUT, 'starting'
         self._problem = ''
         self._known_sizes: set[tuple[int, int]] = set()
+        self._unstamped: set[Modality] = set()
         self.parameters = Parameters(
             self,
             is_configured=lambda: self._inbox is not None,
@@ -103,6 +104,12 @@ class SegmentNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed ev
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Check what can be checked at once, and begin to load the network."""
+        try:
+            return self._configure(state)
+        except Exception as error:  # rclpy would turn it into an error without a word
+            return self._refuse('configure', error)
+
+    def _configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         config = self.parameters.node
         if not config.model_path.is_file():
             self._problem = (
@@ -128,7 +135,13 @@ class SegmentNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed ev
         if self._inbox is None or self._is_engine_failed():
             self._log_problem()
             return _FAILURE
-        result = super().on_activate(state)
+        try:
+            return self._activate(state, self._inbox)
+        except Exception as error:  # rclpy would turn it into an error without a word
+            self._stop_listening()
+            return self._refuse('activate', error)
+
+    def _activate(self, state: LifecycleState, inbox: Inbox) -> TransitionCallbackReturn:
         config = self.parameters.node
         transports = {Modality.RGB: config.rgb_transport, Modality.DEPTH: config.depth_transport}
         self._inputs = {
@@ -139,13 +152,20 @@ class SegmentNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed ev
             CameraInfo, 'rgb/camera_info', self._on_camera_info, _KEEP_LAST
         )
         self._active_since_ns = time.monotonic_ns()
+        result = super().on_activate(state)
         self._publish_mode(Mode.NO_INPUT, 'starting')
-        self._inbox.open()
+        inbox.open()
         return result
+
+    def _refuse(self, transition: str, error: Exception) -> TransitionCallbackReturn:
+        self._problem = f'{transition}: {" ".join(str(error).split())}'
+        self._log_problem()
+        return _FAILURE
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop listening; the network stays loaded."""
         self._stop_listening()
+        self._publish_mode(Mode.NO_INPUT, 'inactive')
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -194,6 +214,12 @@ class SegmentNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed ev
         stamp = message.header.stamp
         if self._inbox is not None:
             stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
+            if stamp_ns == 0 and modality not in self._unstamped:
+                self._unstamped.add(modality)
+                self.get_logger().warning(
+                    f'{self._inputs[modality].topic}: images come without stamps; they pair by '
+                    'when they arrive.'
+                )
             self._inbox.add(modality, message, stamp_ns=stamp_ns)
 
     def _on_camera_info(self, message: CameraInfo) -> None:
@@ -226,14 +252,19 @@ class SegmentNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed ev
         header = labeled.decoded.header
         segmentation = labeled.segmentation
         status = diagnostics.frame_status(self.get_name(), labeled)
+        self._publish(self._mask, messages.mono8_image(segmentation.labels, header))
+        self._publish(self._confidence, messages.mono8_image(segmentation.confidence, header))
+        self._publish(self._status, messages.diagnostics(header, [status]))
+        info = self._camera_info
+        # Depth alone may come from another camera, of which this says nothing.
+        if info is not None and info.header.frame_id in ('', header.frame_id):
+            info = copy(info)
+            info.header = header
+            self._publish(self._mask_info, info)
+
+    def _publish(self, publisher: Any, message: Any) -> None:  # noqa: ANN401
         try:
-            self._mask.publish(messages.mono8_image(segmentation.labels, header))
-            self._confidence.publish(messages.mono8_image(segmentation.confidence, header))
-            self._status.publish(messages.diagnostics(header, [status]))
-            info = self._camera_info
-            if info is not None:
-                info.header = header
-                self._mask_info.publish(info)
+            publisher.publish(message)
         except Exception:  # rclpy has no narrower class for a context that was shut down
             if self.context.ok():
                 raise
@@ -281,8 +312,7 @@ class SegmentNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed ev
 
     def _publish_mode(self, mode: Mode, reason: str) -> None:
         self._mode, self._reason = mode, reason
-        if self.context.ok():
-            self._mode_publisher.publish(messages.text(mode.value))
+        self._publish(self._mode_publisher, messages.text(mode.value))
 
     def _publish_diagnostics(self) -> None:
         report = diagnostics.Report(self.get_name())
@@ -305,7 +335,7 @@ class SegmentNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed ev
         if report.missing:
             self.get_logger().warning('; '.join(report.missing), throttle_duration_sec=_THROTTLE_S)
         header = Header(stamp=self.get_clock().now().to_msg())
-        self._diagnostics.publish(messages.diagnostics(header, report.statuses))
+        self._publish(self._diagnostics, messages.diagnostics(header, report.statuses))
 
     def _silent_s(self, counted: InputStatistics) -> float:
         """Return for how long nothing has come on an input."""
@@ -330,18 +360,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the node until it is told to end (0) or cannot go on (1); 2 if it cannot start."""
     arguments = list(sys.argv if argv is None else argv)
     os.environ.update(profile_environment('shipped', os.environ))
+    node = None
     try:
         node = _start(arguments)
+        _bring_up(node)
+        rclpy.spin_until_future_complete(node, node.failed)
     except M3lError as error:
         print(f'm3l: {error}', file=sys.stderr)
         return 2
-    with contextlib.suppress(KeyboardInterrupt, ExternalShutdownException):
-        rclpy.spin_until_future_complete(node, node.failed)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    except Exception:  # A signal shuts the context down under whatever runs just then.
+        if rclpy.ok():
+            raise
     return _end(node)
 
 
 def _start(arguments: list[str]) -> SegmentNode:
-    """Return the running node.
+    """Return the node, not yet configured.
 
     Raises:
         M3lError: If an argument or parameter is refused.
@@ -356,16 +392,27 @@ def _start(arguments: list[str]) -> SegmentNode:
         rclpy.init(args=arguments)
     except Exception as error:  # RCLInvalidROSArgsError is in a private module
         raise M3lError(f'segment: {" ".join(str(error).split())}') from error
-    node = SegmentNode()
+    try:
+        return SegmentNode()
+    except RuntimeError as error:  # rclpy, of a QoS override that is none
+        if not rclpy.ok():
+            raise
+        raise M3lError(f'segment: {" ".join(str(error).split())}') from error
+
+
+def _bring_up(node: SegmentNode) -> None:
+    """Configure and activate the node, if it is to do that by itself."""
     if node.parameters.node.autostart and node.trigger_configure() == _SUCCESS:
         node.trigger_activate()
-    return node
 
 
-def _end(node: SegmentNode) -> int:
-    """Release everything and return the exit code."""
+def _end(node: SegmentNode | None) -> int:
+    """Release everything and return the exit code; None is a node that a signal forestalled."""
     # A second Ctrl-C (the shell's and launch's often come together) must not cut this short.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if node is None:
+        rclpy.try_shutdown()
+        return 0
     code = 1 if node.failed.done() else 0
     is_done = node.release()
     node.destroy_node()
