@@ -1,0 +1,96 @@
+"""The process around the node: how it starts, and how it ends whatever happens."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import rclpy
+from rclpy.executors import ExternalShutdownException
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.utilities import remove_ros_args
+
+from m3l_core.errors import M3lError
+from m3l_perception.dds import profile_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from m3l_perception.segment_node import SegmentNode
+
+
+def run_node(make_node: Callable[[], SegmentNode], arguments: list[str]) -> int:
+    """Run the node until it is told to end (0) or cannot go on (1); 2 if it cannot start.
+
+    Args:
+        make_node: Makes the node once ROS is there.
+        arguments: The command line, with the program's name first.
+    """
+    os.environ.update(profile_environment('shipped', os.environ))
+    node = None
+    try:
+        node = _start(make_node, arguments)
+        _bring_up(node)
+        rclpy.spin_until_future_complete(node, node.failed)
+    except M3lError as error:
+        print(f'm3l: {error}', file=sys.stderr)
+        return 2
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    except Exception:  # A signal shuts the context down under whatever runs just then.
+        if rclpy.ok():
+            raise
+    return _end(node)
+
+
+def _start(make_node: Callable[[], SegmentNode], arguments: list[str]) -> SegmentNode:
+    """Return the node, not yet configured.
+
+    Raises:
+        M3lError: If an argument or parameter is refused.
+    """
+    unknown = remove_ros_args(arguments)[1:]
+    if unknown:
+        raise M3lError(
+            f'segment: expected ROS arguments only, got {" ".join(unknown)}. '
+            'Write: segment --ros-args -p NAME:=VALUE -r FROM:=TO'
+        )
+    try:
+        rclpy.init(args=arguments)
+    except Exception as error:  # RCLInvalidROSArgsError is in a private module
+        raise M3lError(f'segment: {" ".join(str(error).split())}') from error
+    try:
+        return make_node()
+    except RuntimeError as error:  # rclpy, of a QoS override that is none
+        if not rclpy.ok():
+            raise
+        raise M3lError(f'segment: {" ".join(str(error).split())}') from error
+
+
+def _bring_up(node: SegmentNode) -> None:
+    """Configure and activate the node, if it is to do that by itself."""
+    if (
+        node.parameters.node.autostart
+        and node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+    ):
+        node.trigger_activate()
+
+
+def _end(node: SegmentNode | None) -> int:
+    """Release everything and return the exit code; None is a node that a signal forestalled."""
+    # A second Ctrl-C (the shell's and launch's often come together) must not cut this short.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if node is None:
+        rclpy.try_shutdown()
+        return 0
+    code = 1 if node.failed.done() else 0
+    is_done = node.release()
+    node.destroy_node()
+    rclpy.try_shutdown()
+    if not is_done:
+        # A library is still loading on the other thread and would crash in a normal exit.
+        sys.stderr.flush()
+        os._exit(code)
+    return code
