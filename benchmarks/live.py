@@ -28,7 +28,7 @@ from m3l_core.models import default_model
 from m3l_core.runtime.onnx_card import read_onnx_card
 from m3l_core.samples import sample_bag
 from m3l_perception.demo.processes import private_environment, Processes
-from m3l_perception.demo.score import gap_rows, GapRow, latency_ms, periods_s
+from m3l_perception.demo.score import GapRow, latency_ms
 from m3l_perception.demo.stage import Stage
 
 if TYPE_CHECKING:
@@ -91,14 +91,7 @@ def measure(
                     stage.act(f'{camera} back', ACT_S)
     finally:
         recorder.close()
-    rows = gap_rows(
-        stage.events,
-        recording.masks,
-        recording.modes,
-        end_s=stage.end_s,
-        period_s=max(periods_s(recording.stamps).values()),
-        waits_s=recording.waits_s,
-    )
+    rows = stage.gap_rows()
     engine_ms, slow_ms = np.percentile([mask.engine_ms for mask in steady], (50, 90))
     span_s = steady[-1].arrival_s - steady[0].arrival_s
     label_hz = (len(steady) - 1) / span_s

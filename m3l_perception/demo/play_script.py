@@ -16,7 +16,6 @@ from m3l_core.samples import sample_bag
 from m3l_perception.demo.picture import write_picture
 from m3l_perception.demo.processes import private_environment, Processes
 from m3l_perception.demo.report import print_report
-from m3l_perception.demo.score import gap_rows, periods_s
 from m3l_perception.demo.stage import Stage
 
 if TYPE_CHECKING:
@@ -61,14 +60,7 @@ def perform(arguments: argparse.Namespace) -> bool:
     finally:
         recorder.close()
     recording = recorder.recording
-    rows = gap_rows(
-        stage.events,
-        recording.masks,
-        recording.modes,
-        end_s=stage.end_s,
-        period_s=max(periods_s(recording.stamps).values()),
-        waits_s=recording.waits_s,
-    )
+    rows = stage.gap_rows()
     print_report(console, rows, recording, card, stage.began_s, is_sample=arguments.bag is None)
     picture = arguments.out / 'demo.png'
     write_picture(picture, stage.acts, card.classes)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.live import Live
 
 from m3l_core.errors import M3lError
-from m3l_perception.demo.score import Event
+from m3l_perception.demo.score import Event, gap_rows, periods_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from m3l_core.bags.topics import RgbdTopics
     from m3l_perception.demo.processes import Processes
     from m3l_perception.demo.recorder import Recorder, Snapshot
+    from m3l_perception.demo.score import GapRow
 
 _START_S = 60.0
 """Longest wait for the first labels; a cold disk and a slow CPU take their time."""
@@ -92,6 +93,18 @@ class Stage:
         """Start a killed camera again, at the place of the bag where it would be now."""
         self._start_camera(camera)
         self._note(f'{camera} back', 'RGBD', _PERIODS[camera])
+
+    def gap_rows(self) -> list[GapRow]:
+        """Return what each kill and return cost, beside what is promised."""
+        recording = self._recorder.recording
+        return gap_rows(
+            self.events,
+            recording.masks,
+            recording.modes,
+            end_s=self.end_s,
+            period_s=max(periods_s(recording.stamps).values()),
+            waits_s=recording.waits_s,
+        )
 
     def act(self, title: str, seconds: float) -> None:
         """Let it run for a while under a live line; keep the last moment for the picture.
