@@ -229,13 +229,16 @@ class Player:
         """Yield the number of the pass and each message of it that is not dropped."""
         number = timeline.pass_at(now_ns)
         while True:
+            is_silent = True
             for raw in self._bag.raw_messages(self._publishers):
                 at_ns = raw.receive_ns - timeline.start_ns
                 if not any(d.what == raw.topic and d.hides(at_ns) for d in self._drops):
+                    is_silent = False
                     yield number, raw
             if timeline.loop == 'once':
                 return
-            self._sleep_until(timeline.due_ns(timeline.start_ns, number + 1))
+            if is_silent:  # Nothing to wait for: do not search the bag at full speed.
+                self._sleep_until(timeline.due_ns(timeline.start_ns, number + 1))
             number += 1
 
     def _publish(self, raw: RawMessage, timeline: Timeline, number: int) -> None:
