@@ -47,7 +47,8 @@ class Decoder(nn.Module):
         size = pyramid[0].shape[-2:]
         fused = torch.zeros(())
         for features, project, weight in zip(pyramid, self.scales, slices, strict=True):
-            tokens = F.linear(project(to_tokens(features)), weight)
+            # Two linear maps in a row are one, with a C x D matrix in place of a D x D one.
+            tokens = F.linear(to_tokens(features), weight @ project.weight, weight @ project.bias)
             image = to_image(tokens, *features.shape[-2:])
             if image.shape[-2:] == size:
                 fused = image

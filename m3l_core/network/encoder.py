@@ -63,6 +63,15 @@ class PatchEmbedding(nn.Module):
         return tokens, height, width
 
 
+def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Return the values `(S, heads, L, D)` weighted by attention, `(S, heads, N, D)`."""
+    if query.is_cuda:
+        return F.scaled_dot_product_attention(query, key, value)
+    # On a CPU the fused kernel's backward is 2 to 6 times slower than these three, as L is small.
+    scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
+    return scores.softmax(-1) @ value
+
+
 class Attention(nn.Module):
     """Self-attention of each stream, with keys and values at a coarser resolution."""
 
@@ -84,7 +93,7 @@ class Attention(nn.Module):
             context = self.norm(to_tokens(self.sr(to_image(x, height, width))))
         query = self._split_heads(self.q(x))
         key, value = (self._split_heads(half) for half in self.kv(context).chunk(2, dim=-1))
-        attended = F.scaled_dot_product_attention(query, key, value)
+        attended = attend(query, key, value)
         projected: Tensor = self.proj(attended.transpose(1, 2).flatten(2))
         return projected
 
