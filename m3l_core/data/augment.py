@@ -5,18 +5,28 @@ Every function takes its chance from the generator passed in, so a view is a fun
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple, TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from m3l_core.classes import IGNORE
+from m3l_core.data.color import jitter_color
+from m3l_core.data.depth import degrade_depth
+from m3l_core.frames import meters
 
 if TYPE_CHECKING:
     from numpy.random import Generator
     from numpy.typing import NDArray
 
     from m3l_core.data.samples import Sample
+
+_PADDING = (124, 116, 104)
+"""Mean color, as a frame of another shape is padded when it is labeled."""
+
+_FOCAL_PER_WIDTH = 0.9
+"""Focal length of a usual RGB-D camera, in widths of its image."""
 
 
 class View(NamedTuple):
@@ -28,107 +38,107 @@ class View(NamedTuple):
 
 
 def random_view(
-    sample: Sample, size: tuple[int, int], generator: Generator, *, frame: int = 0
+    sample: Sample,
+    size: tuple[int, int],
+    generator: Generator,
+    *,
+    frame: int = 0,
+    clean_depth: bool = True,
 ) -> View:
-    """Return a scaled, shifted, perhaps mirrored view with other colors and a worse depth sensor.
+    """Return a scaled, shifted, turned, perhaps mirrored view seen by other cameras.
 
     Args:
         sample: What to look at.
         size: Height and width of the view.
         generator: Where chance comes from.
         frame: Width of a border of the sample that no view shows, in pixels.
+        clean_depth: Whether the sample's depth lacks a sensor's holes and noise, as in-painted
+            depth does (NYUv2); False for depth a sensor gave, or one that was simulated.
     """
-    view = _window(sample, size, generator, frame)
-    if generator.random() < 0.5:
-        view = View(view.rgb[:, ::-1], view.depth_m[:, ::-1], view.labels[:, ::-1])
-    return View(
-        jitter_color(view.rgb, generator), degrade_depth(view.depth_m, generator), view.labels
-    )
-
-
-def _window(sample: Sample, size: tuple[int, int], generator: Generator, frame: int) -> View:
-    """Return a window of 1/2 to 2 times the sample's size, padded where it reaches outside."""
     inner = (slice(frame, -frame or None),) * 2
-    height, width = sample.labels[inner].shape
-    scale = 2 ** generator.uniform(-0.6, 1)
-    window_h = height / scale
-    window_w = window_h * size[1] / size[0]
-    top = generator.uniform(*sorted((0, height - window_h)))
-    left = generator.uniform(*sorted((0, width - window_w)))
-    y0, y1 = max(0, round(top)), min(height, round(top + window_h))
-    x0, x1 = max(0, round(left)), min(width, round(left + window_w))
-    zoom = size[0] / window_h
-    v0, v1 = (min(size[0], max(0, round((y - top) * zoom))) for y in (y0, y1))
-    u0, u1 = (min(size[1], max(0, round((x - left) * zoom))) for x in (x0, x1))
-    view = View(
-        np.zeros((*size, 3), np.uint8),
-        np.zeros(size, np.float32),
-        np.full(size, IGNORE, np.uint8),
+    rgb, depth_mm, labels = sample.rgb[inner], sample.depth_mm[inner], sample.labels[inner]
+    to_sample = _random_window(labels.shape, size, generator)
+    depth_m = meters(_pick(depth_mm, _misregistered(to_sample, sample, generator), size, 0))
+    zoom = 1 / math.sqrt(abs(np.linalg.det(to_sample[:, :2])))
+    return View(
+        jitter_color(_look(rgb, to_sample, size), generator),
+        degrade_depth(
+            depth_m,
+            generator,
+            focal_px=_FOCAL_PER_WIDTH * sample.rgb.shape[1] * zoom,
+            clean=clean_depth,
+        ),
+        _pick(labels, to_sample, size, IGNORE),
     )
-    source, target = (slice(y0, y1), slice(x0, x1)), (slice(v0, v1), slice(u0, u1))
-    smooth = cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR
-    view.rgb[target] = _resize(sample.rgb[inner][source], view.rgb[target].shape, smooth)
-    for canvas, image in ((view.depth_m, sample.depth_m), (view.labels, sample.labels)):
-        canvas[target] = _resize(image[inner][source], canvas[target].shape, cv2.INTER_NEAREST)
-    return view
 
 
-def _resize(image: NDArray[Any], shape: tuple[int, ...], mode: int) -> NDArray[Any]:
-    resized: NDArray[Any] = cv2.resize(image, (shape[1], shape[0]), interpolation=mode)
-    return resized
+def _random_window(
+    shape: tuple[int, ...], size: tuple[int, int], generator: Generator
+) -> NDArray[np.float64]:
+    """Return `(2, 3)`: from x and y in the view to x and y in the sample, corners at integers."""
+    scale = 2 ** generator.triangular(-1, 0.3, 1)  # seldom much padding, seldom little to see
+    stretch = 2 ** generator.uniform(-0.12, 0.12)
+    height = shape[0] / scale * stretch
+    width = shape[0] / scale / stretch * size[1] / size[0]
+    center_x, center_y = (
+        generator.uniform(min(side, whole - side), max(side, whole - side))
+        for side, whole in ((width / 2, shape[1]), (height / 2, shape[0]))
+    )
+    angle = math.radians(generator.triangular(-10, 0, 10))
+    mirror = -1 if generator.random() < 0.5 else 1
+    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    linear = turn * (mirror * width / size[1], height / size[0])
+    offset = (center_x, center_y) - linear @ (size[1] / 2, size[0] / 2)
+    return np.column_stack([linear, offset])
 
 
-def jitter_color(rgb: NDArray[np.uint8], generator: Generator) -> NDArray[np.uint8]:
-    """Return the image under another light and camera: brightness, contrast, hue, blur, noise."""
-    image = rgb.astype(np.float32) / 255
-    image = image ** np.float32(2 ** generator.uniform(-0.6, 0.6))
-    gray = image.mean(axis=2, keepdims=True)
-    saturation = 0 if generator.random() < 0.1 else generator.uniform(0.5, 1.5)
-    image = gray + (image - gray) * np.float32(saturation)
-    mean = image.mean()
-    image = mean + (image - mean) * np.float32(generator.uniform(0.6, 1.4))
-    tint = generator.uniform(0.85, 1.15, 3) * generator.uniform(0.7, 1.3)
-    image = image * tint.astype(np.float32)
-    if generator.random() < 0.2:
-        image = cv2.GaussianBlur(image, (0, 0), generator.uniform(0.3, 1.0))
-    if generator.random() < 0.3:
-        noise = generator.standard_normal(image.shape, np.float32)
-        image = image + noise * np.float32(generator.uniform(0.01, 0.05))
-    return np.asarray(np.clip(image * 255 + 0.5, 0, 255), np.uint8)
+def _misregistered(
+    to_sample: NDArray[np.float64], sample: Sample, generator: Generator
+) -> NDArray[np.float64]:
+    """Return the geometry of depth: at times 1 to 4 pixels (of 640) beside that of color."""
+    if generator.random() < 0.5:
+        return to_sample
+    angle = generator.uniform(0, 2 * math.pi)
+    length = generator.uniform(1, 4) * sample.rgb.shape[1] / 640
+    shifted: NDArray[np.float64] = to_sample.copy()
+    shifted[:, 2] += length * math.cos(angle), length * math.sin(angle)
+    return shifted
 
 
-def degrade_depth(depth_m: NDArray[np.float32], generator: Generator) -> NDArray[np.float32]:
-    """Return depth as a real sensor might have seen it: noise that grows with z^2, and holes.
-
-    NYUv2's depth is in-painted and has steps of 40 mm; without this a network would learn to
-    trust both.
-    """
-    depth = np.multiply(depth_m, np.float32(generator.uniform(0.97, 1.03)))
-    depth += generator.uniform(-0.02, 0.02, depth.shape).astype(np.float32)
-    noise = np.float32(generator.uniform(0, 0.004))
-    depth += noise * depth * depth * generator.standard_normal(depth.shape, np.float32)
-    seen = depth_m > 0
-    if generator.random() < 0.6:
-        seen &= ~_edge_holes(depth_m, generator)
-    if generator.random() < 0.4:
-        seen &= ~_blob_holes(depth.shape, generator)
-    if generator.random() < 0.2:
-        seen &= depth < generator.uniform(3, 8)
-    degraded: NDArray[np.float32] = np.where(seen, np.maximum(depth, 0.1), 0).astype(np.float32)
-    return degraded
+def _look(
+    rgb: NDArray[np.uint8], to_sample: NDArray[np.float64], size: tuple[int, int]
+) -> NDArray[np.uint8]:
+    """Return the color of a view, averaged where the view is coarser than the sample."""
+    source, geometry = rgb, to_sample
+    while np.linalg.norm(geometry[:, 0]) >= 2 and min(source.shape[:2]) > 2:
+        even = source[: source.shape[0] // 2 * 2, : source.shape[1] // 2 * 2]
+        source = cv2.resize(even, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        geometry = geometry / 2
+    return _warp(source, geometry, size, cv2.INTER_LINEAR, _PADDING)
 
 
-def _edge_holes(depth_m: NDArray[np.float32], generator: Generator) -> NDArray[np.bool_]:
-    """Return where a structured-light sensor fails: beside jumps of depth."""
-    size = int(generator.integers(2, 5))
-    kernel = np.ones((size, size), np.uint8)
-    jump = cv2.dilate(depth_m, kernel) - cv2.erode(depth_m, kernel)
-    edge: NDArray[np.bool_] = jump > 0.08 * np.maximum(depth_m, 0.5)
-    return edge & (generator.random(depth_m.shape) < generator.uniform(0.5, 1))
+def _pick(
+    image: NDArray[Any], to_sample: NDArray[np.float64], size: tuple[int, int], padding: int
+) -> NDArray[Any]:
+    """Return depth or labels of a view: always values that the sample has."""
+    return _warp(image, to_sample, size, cv2.INTER_NEAREST, padding)
 
 
-def _blob_holes(shape: tuple[int, ...], generator: Generator) -> NDArray[np.bool_]:
-    """Return irregular patches, as dark or shining surfaces leave them."""
-    coarse = generator.random((max(2, shape[0] // 24), max(2, shape[1] // 24)), np.float32)
-    field = cv2.resize(coarse, shape[1::-1], interpolation=cv2.INTER_CUBIC)
-    return np.asarray(field > generator.uniform(0.75, 1.0))
+def _warp(
+    image: NDArray[Any],
+    to_image: NDArray[np.float64],
+    size: tuple[int, int],
+    how: int,
+    padding: Any,  # noqa: ANN401 - OpenCV takes a number or one for each channel
+) -> NDArray[Any]:
+    centers = to_image.copy()  # OpenCV puts integers on the centers of pixels
+    centers[:, 2] += to_image[:, :2] @ (0.5, 0.5) - 0.5
+    warped: NDArray[Any] = cv2.warpAffine(
+        image,
+        centers,
+        size[::-1],
+        flags=how | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=padding,
+    )
+    return warped
