@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from m3l_core.errors import BagError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from m3l_core.bags.reading import Bag
 
@@ -44,13 +44,18 @@ def guess_topics(bag: Bag) -> RgbdTopics:
 
     Depth that is registered to color is preferred, and raw images to compressed ones.
     """
-    images = [name for name, topic in bag.topics.items() if topic.type in IMAGE_TYPES]
-    images = [name for name in images if bag.topics[name].count and not _has(name, _OTHER_WORDS)]
+    return guess_among({name: topic.type for name, topic in bag.topics.items() if topic.count})
+
+
+def guess_among(types: Mapping[str, str]) -> RgbdTopics:
+    """Return what `guess_topics` does, of topics given as name to message type."""
+    images = [name for name, kind in types.items() if kind in IMAGE_TYPES]
+    images = [name for name in images if not _has(name, _OTHER_WORDS)]
     labels = [name for name in images if _has(name, _LABEL_WORDS)]
     depth = [name for name in images if 'depth' in _camera(name) and name not in labels]
     color = [name for name in images if name not in labels and name not in depth]
     rgb = _best(color, _COLOR_WORDS)
-    infos = [name for name, topic in bag.topics.items() if topic.type == _CAMERA_INFO_TYPE]
+    infos = [name for name, kind in types.items() if kind == _CAMERA_INFO_TYPE]
     beside = [name for name in infos if rgb and _camera(name) == _camera(rgb)]
     return RgbdTopics(
         rgb=rgb,
@@ -82,6 +87,15 @@ def find_topics(bag: Bag, given: RgbdTopics = RgbdTopics()) -> RgbdTopics:
                 f'{", ".join(images) or "no image topics"}. Name the topic, or record one.'
             )
     return topics
+
+
+def base_and_transport(topic: str) -> tuple[str, str]:
+    """Return an image topic without the ending of its transport, and the transport.
+
+    `/a/image_raw/compressed` gives `/a/image_raw` and `compressed`; without an ending it is `raw`.
+    """
+    match = _TRANSPORT.search(topic)
+    return (topic[: match.start()], match[0][1:]) if match else (topic, 'raw')
 
 
 def _camera(topic: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.live import Live
 
+from m3l_core.bags.topics import base_and_transport
 from m3l_core.errors import M3lError
 from m3l_perception.demo.score import Event, gap_rows, periods_s
 
@@ -166,10 +167,13 @@ class Stage:
     def _node_arguments(self, model: Path) -> list[str]:
         arguments = ['--ros-args', '-p', f'model:={model}']
         for camera, topic in (('rgb', self._topics.rgb), ('depth', self._topics.depth)):
-            base, _, ending = (topic or '').rpartition('/')
-            transport = ending if ending in ('compressed', 'compressedDepth') else 'raw'
-            arguments += ['-p', f'{camera}_transport:={transport}']
-            arguments += ['-r', f'{camera}/image:={topic if transport == "raw" else base}']
+            base, transport = base_and_transport(topic or '')
+            arguments += [
+                '-p',
+                f'{camera}_transport:={transport}',
+                '-r',
+                f'{camera}/image:={base}',
+            ]
         if self._topics.camera_info is not None:
             arguments += ['-r', f'rgb/camera_info:={self._topics.camera_info}']
         return arguments
