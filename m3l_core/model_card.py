@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 import json
+import math
 from typing import Any, Literal
 
 from m3l_core.architecture import Architecture
@@ -39,6 +40,37 @@ class DepthEncoding:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ModeCalibration:
+    """How the two streams' logits become the labels and the confidence of one mode."""
+
+    rgb_share: float
+    """Weight in [0, 1] of the color stream's logits; the depth stream's have the rest."""
+    temperature: float
+    """What the logits are divided by; above 1 the network was surer than it was right."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.rgb_share <= 1 or not 0 < self.temperature < math.inf:
+            raise ConfigError(
+                'calibration: expected rgb_share in [0, 1] and a positive temperature, got '
+                f'{self.rgb_share} and {self.temperature}.'
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """The calibration of each mode, fitted on validation images after training."""
+
+    both: ModeCalibration
+    depth_missing: ModeCalibration
+    rgb_missing: ModeCalibration
+
+    @classmethod
+    def from_dict(cls, values: dict[str, dict[str, float]]) -> Calibration:
+        """Return the calibration that `asdict` made a mapping of."""
+        return cls(**{mode: ModeCalibration(**fitted) for mode, fitted in values.items()})
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelCard:
     """What a network is, expects and was measured to do.
 
@@ -47,6 +79,8 @@ class ModelCard:
         network_size: Height and width the images are resized to inside the graph.
         training: Data, recipe, time and code version, for a reader.
         metrics: Measured numbers by name, in percent unless the name says otherwise.
+        calibration: Weights of the streams and temperature of each mode; None = softmax(alpha)
+            of the weights and 1 in every mode.
         precision: Number format of the exported constants.
         parity: Agreement with the float32 reference, by back end.
         license_note: Terms that come with the training data.
@@ -65,8 +99,9 @@ class ModelCard:
     precision: str = 'float32'
     parity: dict[str, Any] = field(default_factory=dict)
     license_note: str = ''
+    calibration: Calibration | None = None
     weights_sha256: str = ''
-    """Hash of the checkpoint that lies beside an exported graph; empty in a checkpoint."""
+    """Hash of the weights, in the checkpoint that lies beside an exported graph; empty there."""
 
     def __post_init__(self) -> None:
         if len(self.classes) != self.architecture.num_classes:
@@ -102,6 +137,8 @@ class ModelCard:
                 tuple(values['classes']['names']),
                 tuple((r, g, b) for r, g, b in values['classes']['palette']),
             )
+            if values.get('calibration') is not None:
+                values['calibration'] = Calibration.from_dict(values['calibration'])
             return cls(**values)
         except (ValueError, KeyError, TypeError, AttributeError, ConfigError) as error:
             raise ModelError(f'{where}: its model card cannot be read: {error!r}.') from error

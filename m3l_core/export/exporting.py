@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-import hashlib
 from typing import TYPE_CHECKING
 
 from m3l_core import checkpoint
@@ -21,6 +20,7 @@ from m3l_core.files import write_atomically
 from m3l_core.runtime.engine import open_engine
 from m3l_core.runtime.parity import expect_agreement
 from m3l_core.samples import sample_bag
+from m3l_core.weights_file import weights_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +60,7 @@ def export(
     stored = weights.read_bytes()
     if beside.resolve() != weights.resolve():
         stored = checkpoint.serialized(model, card, half=True)
-    card = replace(card, weights_sha256=hashlib.sha256(stored).hexdigest())
+    card = replace(card, weights_sha256=weights_sha256(stored))
     card = resized_card(card, size or card.image_size)
     source = frames or sample_bag()
     compared = real_frames(source, LEAST_FRAMES)

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from m3l_core.frames import meters, RgbdFrame
+from m3l_core.network.fusion import StreamScales
 from m3l_core.network.inputs import InputEncoder
 from m3l_core.preprocess import Letterbox
 from m3l_core.runtime.parity import Agreement, CONFIDENCE_STEP, MODES, SURE_MARGIN, without_missing
@@ -44,6 +45,7 @@ class Reference:
     def __init__(self, model: LinearFusion, card: ModelCard) -> None:
         self.model, self.card = model.eval().float(), card
         self._inputs = InputEncoder(card)
+        self._scales = StreamScales(model.alpha, card.calibration)
 
     def expected(self, frame: RgbdFrame) -> Expected:
         """Return what the network says of `frame`, fitted into the card's image size."""
@@ -72,7 +74,8 @@ class Reference:
     ) -> torch.Tensor:
         """Return `(K, H, W)`."""
         color, encoded = self._inputs(torch.from_numpy(rgb)[None], torch.from_numpy(depth)[None])
-        logits = self.model.ensemble(self.model.stream_logits(color, encoded, present))
+        streams = self.model.stream_logits(color, encoded, present)
+        logits = self.model.ensemble(streams, self._scales(present))
         logits = F.interpolate(logits, self.card.image_size, mode='bilinear', align_corners=True)
         return logits[0].softmax(0)
 

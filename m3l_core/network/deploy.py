@@ -18,11 +18,12 @@ import torch.nn.functional as F
 
 from m3l_core.network.fold import fold_decoder, fold_equal_channels
 from m3l_core.network.folded_block import FoldedBlock, FoldedNorm, image_of, tokens_of
-from m3l_core.network.fusion import MODALITIES
+from m3l_core.network.fusion import MODALITIES, StreamScales
 from m3l_core.network.inputs import InputEncoder
 
 if TYPE_CHECKING:
     from m3l_core.model_card import ModelCard
+    from m3l_core.network.decoder import Decoder
     from m3l_core.network.encoder import Block, Encoder, PatchEmbedding, Stage
     from m3l_core.network.network import LinearFusion
 
@@ -44,7 +45,8 @@ class Deployment(nn.Module):
         self.encoder = FoldedEncoder(
             model.encoder, card.network_size, equal_depth_channels=card.depth.kind != 'metric3'
         )
-        self.decoder = FoldedDecoder(model, self.encoder.sizes)
+        self.decoder = FoldedDecoder(model.decoder, self.encoder.sizes)
+        self.scales = StreamScales(model.alpha, card.calibration)
         self.requires_grad_(requires_grad=False)
         self.eval()
 
@@ -63,10 +65,11 @@ class Deployment(nn.Module):
 
     def logits(self, rgb: Tensor, depth: Tensor, present: Tensor) -> Tensor:
         """Return the ensemble's logits `(1, K, H, W)` at the camera's size."""
-        pyramid = self.encoder(*self.inputs(rgb, depth), present)
-        return F.interpolate(
-            self.decoder(pyramid), self.image_size, mode='bilinear', align_corners=True
-        )
+        streams = self.decoder(self.encoder(*self.inputs(rgb, depth), present))
+        # Scaled after the class projection: K channels are weighted and added instead of D.
+        scales = self.scales(present).reshape(MODALITIES, 1, 1, 1)
+        ensemble = (streams * scales).sum(0, keepdim=True)
+        return F.interpolate(ensemble, self.image_size, mode='bilinear', align_corners=True)
 
 
 class FoldedEncoder(nn.Module):
@@ -142,22 +145,16 @@ class Embedding(nn.Module):
 
 
 class FoldedDecoder(nn.Module):
-    """The decoder with one linear layer per scale, giving the ensemble's logits alone.
+    """The decoder with one linear layer per scale."""
 
-    The class projection is linear, so the ensemble may be formed before or after it. After, K
-    channels are weighted and added instead of D.
-    """
-
-    def __init__(self, model: LinearFusion, sizes: list[Size]) -> None:
+    def __init__(self, decoder: Decoder, sizes: list[Size]) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(fold_decoder(model.decoder))
-        self.classify = model.decoder.classify
+        self.layers = nn.ModuleList(fold_decoder(decoder))
+        self.classify = decoder.classify
         self.sizes = sizes
-        shares = model.alpha.detach().double().softmax(0).float()
-        self.shares = nn.Parameter(shares.reshape(MODALITIES, 1, 1, 1))
 
     def forward(self, pyramid: list[Tensor]) -> Tensor:
-        """Return logits `(1, K, h, w)` at a quarter of the network's size."""
+        """Return the streams' logits `(M, K, h, w)` at a quarter of the network's size."""
         finest = self.sizes[0]
         total = torch.zeros(())
         for tokens, layer, size in zip(pyramid, self.layers, self.sizes, strict=True):
@@ -167,7 +164,7 @@ class FoldedDecoder(nn.Module):
             else:
                 total = total + F.interpolate(image, finest, mode='bilinear', align_corners=False)
         logits: Tensor = self.classify(F.relu(total))
-        return (logits * self.shares).sum(0, keepdim=True)
+        return logits
 
 
 def _embedded_size(convolution: nn.Conv2d, size: Size) -> Size:

@@ -6,9 +6,14 @@ Dimensions: M modalities, B images, N tokens, C channels. The streams travel as 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import nn, Tensor
 import torch.nn.functional as F
+
+if TYPE_CHECKING:
+    from m3l_core.model_card import Calibration, ModeCalibration
 
 MODALITIES = 2
 
@@ -30,6 +35,44 @@ class ModalityLayerNorm(nn.Module):
         weight, bias = self.weight.to(x.dtype), self.bias.to(x.dtype)
         streams = x.unflatten(0, (MODALITIES, -1))
         return torch.addcmul(bias[:, None, None], streams, weight[:, None, None]).flatten(0, 1)
+
+
+class StreamScales(nn.Module):
+    """What the streams' logits are multiplied by before they are added: the ensemble's weights.
+
+    They depend on what is there, and are divided by that mode's temperature.
+
+    Args:
+        alpha: `(M,)`; without calibration, softmax(alpha) weighs the streams in every mode.
+        calibration: Weights and temperature of each mode.
+    """
+
+    both: Tensor
+    rgb_only: Tensor
+    depth_only: Tensor
+
+    def __init__(self, alpha: Tensor, calibration: Calibration | None) -> None:
+        super().__init__()
+        scales = [alpha.detach().double().softmax(0)] * 3
+        if calibration is not None:
+            modes = calibration.both, calibration.depth_missing, calibration.rgb_missing
+            scales = [_scales(mode) for mode in modes]
+        for name, values in zip(('both', 'rgb_only', 'depth_only'), scales, strict=True):
+            self.register_buffer(name, values[None].float(), persistent=False)
+
+    def forward(self, present: Tensor) -> Tensor:
+        """Return `(B, M)` for `present` `(B, M)`; nothing there counts as both."""
+        # Chosen, not computed: exact in any precision, and a static graph.
+        there = present > 0.5
+        has_rgb, has_depth = there[:, :1], there[:, 1:]
+        with_rgb = torch.where(has_depth, self.both, self.rgb_only)
+        without_rgb = torch.where(has_depth, self.depth_only, self.both)
+        return torch.where(has_rgb, with_rgb, without_rgb)
+
+
+def _scales(mode: ModeCalibration) -> Tensor:
+    shares = torch.tensor([mode.rgb_share, 1 - mode.rgb_share], dtype=torch.float64)
+    return shares / mode.temperature
 
 
 def mix(attended: Tensor, ratio: float) -> Tensor:

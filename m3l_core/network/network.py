@@ -68,6 +68,13 @@ class LinearFusion(nn.Module):
         logits: Tensor = self.decoder(pyramid).unflatten(0, (MODALITIES, -1))
         return logits
 
-    def ensemble(self, streams: Tensor) -> Tensor:
-        """Return the streams' logits `(M, B, K, h, w)` weighted by softmax(alpha), summed."""
+    def ensemble(self, streams: Tensor, scales: Tensor | None = None) -> Tensor:
+        """Return the streams' logits `(M, B, K, h, w)` weighted and summed.
+
+        Args:
+            streams: The logits.
+            scales: `(B, M)`, from `StreamScales`; None = softmax(alpha) for every image.
+        """
+        if scales is not None:
+            return torch.einsum('bm,mbkhw->bkhw', scales.to(streams.dtype), streams)
         return torch.einsum('m,mbkhw->bkhw', self.alpha.softmax(0).to(streams.dtype), streams)

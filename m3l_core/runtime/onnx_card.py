@@ -1,4 +1,4 @@
-"""The model card inside an ONNX file, read without any ONNX library or engine.
+"""The model card inside an ONNX file, read and replaced without any ONNX library or engine.
 
 An ONNX file is one protobuf message. Only its outermost level is walked here, so that a robot
 knows within milliseconds, whatever engine it has, what a file is and whether it is whole.
@@ -40,8 +40,8 @@ def read_onnx_card(path: Path) -> ModelCard:
             for field, value in _fields(file, size, skip={_GRAPH}):
                 has_graph = has_graph or field == _GRAPH
                 if field == _METADATA_PROPS:
-                    pair = dict(_fields(io.BytesIO(value), len(value)))
-                    properties[pair.get(_KEY, b'').decode()] = pair.get(_VALUE, b'').decode()
+                    name, text = _property(value)
+                    properties[name] = text
     except OSError as error:
         raise ModelError(
             f'{path}: {error.strerror}. Give the path of a model file that m3l export wrote.'
@@ -58,6 +58,41 @@ def read_onnx_card(path: Path) -> ModelCard:
             'Make it with m3l export.'
         )
     return ModelCard.from_json(properties[CARD_KEY], str(path))
+
+
+def with_card(data: bytes, card: ModelCard) -> bytes:
+    """Return the ONNX file `data` with `card` in the place of the one that is there.
+
+    Raises:
+        ValueError: If the bytes are no ONNX file.
+    """
+    kept, start = bytearray(), 0
+    file = io.BytesIO(data)
+    for field, value in _fields(file, len(data)):
+        end = file.tell()
+        is_card = field == _METADATA_PROPS and _property(value)[0] == CARD_KEY
+        kept += b'' if is_card else data[start:end]
+        start = end
+    pair = _field(_KEY, CARD_KEY.encode()) + _field(_VALUE, card.to_json().encode())
+    return bytes(kept + _field(_METADATA_PROPS, pair))
+
+
+def _property(value: bytes) -> tuple[str, str]:
+    pair = dict(_fields(io.BytesIO(value), len(value)))
+    return pair.get(_KEY, b'').decode(), pair.get(_VALUE, b'').decode()
+
+
+def _field(number: int, value: bytes) -> bytes:
+    """Return a field of bytes as protobuf writes it."""
+    return bytes([number << 3 | _BYTES]) + _varint_bytes(len(value)) + value
+
+
+def _varint_bytes(value: int) -> bytes:
+    written = bytearray()
+    while value > 0x7F:
+        written.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*written, value])
 
 
 def _fields(

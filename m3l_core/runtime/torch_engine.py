@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +12,7 @@ from m3l_core.errors import EngineError, ModelError
 from m3l_core.network.deploy import Deployment
 from m3l_core.runtime.engine import expect_inputs
 from m3l_core.runtime.onnx_card import read_onnx_card
+from m3l_core.weights_file import weights_sha256
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +47,7 @@ class TorchEngine:
                 )
         model, self.card = checkpoint.load(weights)
         if path.suffix == '.onnx':
-            if hashlib.sha256(weights.read_bytes()).hexdigest() != exported.weights_sha256:
+            if weights_sha256(weights.read_bytes()) != exported.weights_sha256:
                 raise ModelError(
                     f'{weights}: expected the checkpoint that was exported with {path.name}, got '
                     'another. Copy the right one there.'

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-import hashlib
 from typing import TYPE_CHECKING
 
 import cv2
@@ -14,6 +13,7 @@ from m3l_core.architecture import Architecture
 from m3l_core.classes import NYU13
 from m3l_core.frames import RgbdFrame
 from m3l_core.model_card import ModelCard
+from m3l_core.weights_file import weights_sha256
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,7 +69,7 @@ def tiny_files(
     path = tmp_path_factory.mktemp('model') / 'tiny.onnx'
     weights = checkpoint.serialized(tiny_model, tiny_card)
     path.with_suffix('.safetensors').write_bytes(weights)
-    card = replace(tiny_card, weights_sha256=hashlib.sha256(weights).hexdigest())
+    card = replace(tiny_card, weights_sha256=weights_sha256(weights))
     path.write_bytes(deployment_graph(tiny_model, card).SerializeToString())
     return path
 
