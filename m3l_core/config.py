@@ -63,6 +63,8 @@ def _convert(kind: Any, value: Any, where: str, problems: list[str]) -> Any:  # 
         return value
     if origin is tuple:
         return _convert_tuple(kind, value, where, problems)
+    if origin is dict:
+        return _convert_dict(kind, value, where, problems)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if kind is Path and isinstance(value, str):
@@ -85,6 +87,19 @@ def _convert_tuple(kind: Any, value: Any, where: str, problems: list[str]) -> An
         _convert(k, v, f'{where}[{i}]', problems)
         for i, (k, v) in enumerate(zip(kinds, value, strict=True))
     )
+
+
+def _convert_dict(kind: Any, value: Any, where: str, problems: list[str]) -> Any:  # noqa: ANN401
+    if not isinstance(value, dict):
+        problems.append(f'{where}: expected a mapping, got {value!r}')
+        return value
+    key_kind, item_kind = get_args(kind)
+    return {
+        _convert(key_kind, key, f'{where}: key', problems): _convert(
+            item_kind, item, f'{where}.{key}', problems
+        )
+        for key, item in value.items()
+    }
 
 
 def _convert_dataclass(kind: Any, value: Any, where: str, problems: list[str]) -> Any:  # noqa: ANN401

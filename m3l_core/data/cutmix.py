@@ -32,7 +32,8 @@ def _pasted(view: View, other: View, generator: Generator) -> View:
     top = int(generator.integers(0, height - rows + 1))
     left = int(generator.integers(0, width - columns + 1))
     place = (slice(top, top + rows), slice(left, left + columns))
-    mixed = View(*(image.copy() for image in view))
-    for image, source in zip(mixed, other, strict=True):
-        image[place] = source[place]
+    mixed = View(view.rgb.copy(), view.depth_m.copy(), view.labels.copy())
+    mixed.rgb[place] = other.rgb[place]
+    mixed.depth_m[place] = other.depth_m[place]
+    mixed.labels[place] = other.labels[place]
     return mixed

@@ -2,52 +2,138 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from m3l_core.classes import NYU13
-from m3l_core.config import load_yaml
-from m3l_core.data.samples import read_depth_mm, read_ids, read_rgb, Sample
+import numpy as np
+
+from m3l_core.data.card import DataCard, read_card, UNKNOWN
+from m3l_core.data.keeping import Keeper
+from m3l_core.data.samples import decode_depth, decode_ids, decode_rgb, Sample
+from m3l_core.data.splits import read_splits
+from m3l_core.data.tree import open_tree
 from m3l_core.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from m3l_core.classes import ClassSet
+
+RGB_SUFFIXES = ('.jpg', '.jpeg', '.png')
 
 
 class Folder:
-    """The images of a folder such as `m3l rooms` writes; those taken by index stay in memory.
+    """One split of the images of a folder, or of the same folder in a zip file.
 
-    The folder holds `rgb/NAME.jpg`, `depth/NAME.png` (uint16 millimeters), `labels/NAME.png`
-    (class indices, 255 = none) and `card.yaml`.
+    It holds `rgb/NAME.jpg` or `.png`, `depth/NAME.png` (16 bits, in the card's unit),
+    `labels/NAME.png` (8 bits), `card.yaml` (see `DataCard`) and perhaps lists (see
+    `read_splits`).
+
+    Args:
+        root: The folder or zip file.
+        split: Which of its images: train, val, trainval, test or all.
+        card: What to read instead of `card.yaml`.
+        labels: The folder of the label files.
 
     Raises:
-        DataError: If the folder holds no images, or those of other classes.
+        DataError: If files are missing or lists are wrong.
+        ConfigError: Naming every problem of the card.
     """
 
-    frame = 0
-
-    def __init__(self, root: Path) -> None:
+    def __init__(
+        self,
+        root: Path,
+        split: str = 'all',
+        *,
+        card: DataCard | None = None,
+        labels: str = 'labels',
+    ) -> None:
         self.root = root
-        names = tuple(load_yaml(root / 'card.yaml').get('classes', ()))
-        if names != NYU13.names:
-            raise DataError(f'{root}/card.yaml: expected the classes {", ".join(NYU13.names)}.')
-        self.classes = NYU13
-        self.ids = sorted(path.stem for path in (root / 'rgb').glob('*.jpg'))
-        if not self.ids:
-            raise DataError(f'{root}/rgb: expected JPEG images, found none.')
-        self._sample = lru_cache(maxsize=None)(self._read)
+        self.tree = open_tree(root)
+        self.card = card or read_card(self.tree)
+        self.label_folder = labels
+        self._rgb_files = {
+            PurePath(file).stem: f'rgb/{file}'
+            for file in self.tree.names('rgb')
+            if PurePath(file).suffix.lower() in RGB_SUFFIXES
+        }
+        if not self._rgb_files:
+            raise DataError(f'{root}/rgb: expected JPEG or PNG images, found none.')
+        self.splits = read_splits(self.tree, sorted(self._rgb_files))
+        self.ids = self.splits.of(split, str(root))
+        self._keep = Keeper(self._read)
+
+    @property
+    def name(self) -> str:
+        """What the card calls it, else the name of the folder."""
+        return self.card.name or self.root.resolve().stem
+
+    @property
+    def classes(self) -> ClassSet:
+        """What its labels mean."""
+        return self.card.class_set
+
+    @property
+    def frame(self) -> int:
+        """Width in pixels of a border that no view may show."""
+        return self.card.frame
+
+    @property
+    def clean_depth(self) -> bool:
+        """Whether its depth lacks a sensor's holes and noise."""
+        return self.card.clean_depth
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def __getitem__(self, index: int) -> Sample:
-        return self._sample(index)
+        return self._keep(index)
+
+    def once(self) -> Iterator[Sample]:
+        """Yield every sample without keeping it."""
+        return map(self._read, range(len(self)))
+
+    def files(self, name: str) -> tuple[str, str, str]:
+        """Return the color, depth and label file of an image, relative to the data set."""
+        return self._rgb_files[name], f'depth/{name}.png', f'{self.label_folder}/{name}.png'
 
     def _read(self, index: int) -> Sample:
         name = self.ids[index]
-        return Sample(
+        rgb, depth, labels = self.files(name)
+        sample = Sample(
             name=name,
-            rgb=read_rgb(self.root / 'rgb' / f'{name}.jpg'),
-            depth_mm=read_depth_mm(self.root / 'depth' / f'{name}.png'),
-            labels=read_ids(self.root / 'labels' / f'{name}.png'),
+            rgb=decode_rgb(self.tree.read(rgb), f'{self.root}/{rgb}'),
+            depth_mm=self._millimeters(
+                decode_depth(self.tree.read(depth), f'{self.root}/{depth}')
+            ),
+            labels=self._labels(
+                decode_ids(self.tree.read(labels), f'{self.root}/{labels}'), labels
+            ),
         )
+        size = sample.rgb.shape[:2]
+        if not size == sample.depth_mm.shape == sample.labels.shape:
+            raise DataError(
+                f'{self.root}: the images of {name} differ in size: color {size}, depth '
+                f'{sample.depth_mm.shape}, labels {sample.labels.shape}.'
+            )
+        return sample
+
+    def _millimeters(self, depth: NDArray[np.uint16]) -> NDArray[np.uint16]:
+        if self.card.depth_unit_m == 0.001:
+            return depth
+        scaled = np.rint(depth * np.float32(1000 * self.card.depth_unit_m))
+        return np.asarray(np.minimum(scaled, 65535), np.uint16)
+
+    def _labels(self, ids: NDArray[np.uint8], file: str) -> NDArray[np.uint8]:
+        labels: NDArray[np.uint8] = self.card.label_table[ids]
+        if (labels == UNKNOWN).any():
+            unknown = np.unique(ids[labels == UNKNOWN]).tolist()
+            raise DataError(
+                f'{self.root}/{file}: holds the ids {unknown}, but the card names '
+                f'{len(self.classes)} classes (0 to {len(self.classes) - 1}) and ignores '
+                f'{self.card.ignore}. Give a `map` in card.yaml.'
+            )
+        return labels

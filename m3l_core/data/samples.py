@@ -12,9 +12,12 @@ from m3l_core.errors import DataError
 from m3l_core.frames import meters
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from m3l_core.classes import ClassSet
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,11 +43,39 @@ class Sample:
 
 
 class Samples(Protocol):
-    """A data set: samples by index."""
+    """A data set, or one split of it: samples by index, and what holds for all of them."""
+
+    @property
+    def root(self) -> Path:
+        """Where it lies."""
+
+    @property
+    def name(self) -> str:
+        """What a card or a report calls it."""
+
+    @property
+    def classes(self) -> ClassSet:
+        """What its labels mean."""
+
+    @property
+    def frame(self) -> int:
+        """Width in pixels of a border that no view may show."""
+
+    @property
+    def clean_depth(self) -> bool:
+        """Whether its depth lacks a sensor's holes and noise; see `random_view`."""
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """The names of its samples, in the order of their index."""
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, index: int) -> Sample: ...
+    def __getitem__(self, index: int) -> Sample:
+        """Return a sample; those taken stay in memory while there is room."""
+
+    def once(self) -> Iterator[Sample]:
+        """Yield every sample without keeping it."""
 
 
 def read_rgb(path: Path) -> NDArray[np.uint8]:
@@ -53,8 +84,7 @@ def read_rgb(path: Path) -> NDArray[np.uint8]:
     Raises:
         DataError: If the file is missing or no image.
     """
-    image = _read(path, cv2.IMREAD_COLOR)
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+    return decode_rgb(_bytes(path), str(path))
 
 
 def read_depth_mm(path: Path) -> NDArray[np.uint16]:
@@ -63,33 +93,58 @@ def read_depth_mm(path: Path) -> NDArray[np.uint16]:
     Raises:
         DataError: If the file is missing, no image, or not 16 bits in one channel.
     """
-    depth: NDArray[np.uint16] = _read_plane(path, np.uint16, '16-bit PNG in millimeters')
+    return decode_depth(_bytes(path), str(path))
+
+
+def decode_rgb(data: bytes, where: str) -> NDArray[np.uint8]:
+    """Return the color image `(H, W, 3)` in the bytes of the file `where`.
+
+    Raises:
+        DataError: If it is no image.
+    """
+    image = _decode(data, where, cv2.IMREAD_COLOR)
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def decode_depth(data: bytes, where: str) -> NDArray[np.uint16]:
+    """Return the depth image `(H, W)`, in the unit of the file `where`.
+
+    Raises:
+        DataError: If it is no image, or not 16 bits in one channel.
+    """
+    depth: NDArray[np.uint16] = _decode_plane(data, where, np.uint16, '16-bit PNG of depth')
     return depth
 
 
-def read_ids(path: Path) -> NDArray[np.uint8]:
-    """Return an image of ids `(H, W)`.
+def decode_ids(data: bytes, where: str) -> NDArray[np.uint8]:
+    """Return the image of class ids `(H, W)` in the bytes of the file `where`.
 
     Raises:
-        DataError: If the file is missing, no image, or not 8 bits in one channel.
+        DataError: If it is no image, or not 8 bits in one channel.
     """
-    ids: NDArray[np.uint8] = _read_plane(path, np.uint8, '8-bit PNG of class ids')
+    ids: NDArray[np.uint8] = _decode_plane(data, where, np.uint8, '8-bit PNG of class ids')
     return ids
 
 
-def _read_plane(path: Path, dtype: type[np.generic], what: str) -> NDArray[Any]:
-    image = _read(path, cv2.IMREAD_UNCHANGED)
+def _bytes(path: Path) -> bytes:
+    if not path.is_file():
+        raise DataError(f'{path}: there is no such file.')
+    return path.read_bytes()
+
+
+def _decode_plane(data: bytes, where: str, dtype: type[np.generic], what: str) -> NDArray[Any]:
+    image = _decode(data, where, cv2.IMREAD_UNCHANGED)
     if image.ndim != 2 or image.dtype != dtype:
         raise DataError(
-            f'{path}: expected a one-channel {what}, got {image.dtype} of shape {image.shape}.'
+            f'{where}: expected a one-channel {what}, got {image.dtype} of shape {image.shape}.'
         )
     return image
 
 
-def _read(path: Path, flags: int) -> NDArray[np.generic]:
-    if not path.is_file():
-        raise DataError(f'{path}: there is no such file.')
-    image: NDArray[np.generic] | None = cv2.imread(str(path), flags)
+def _decode(data: bytes, where: str, flags: int) -> NDArray[np.generic]:
+    image: NDArray[np.generic] | None = None
+    if data:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if image is None:
-        raise DataError(f'{path}: is no image that can be read; expected JPEG or PNG.')
+        raise DataError(f'{where}: is no image that can be read; expected JPEG or PNG.')
     return image

@@ -8,23 +8,14 @@ import cv2
 import numpy as np
 import pytest
 
+from m3l_core.classes import NYU40
 from m3l_core.data.nyuv2 import NyuV2
 from m3l_core.errors import DataError
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A tree in NYUv2's layout with three training images, one of them in val."""
-    (tmp_path / 'train.txt').write_text('0001\n0002\n0003\n')
-    (tmp_path / 'val.txt').write_text('0002\n')
-    (tmp_path / 'test.txt').write_text('0004\n')
-    for kind in ('rgb', 'depth', 'label40'):
-        (tmp_path / kind).mkdir()
-    for name in ('0001', '0002', '0003', '0004'):
-        cv2.imwrite(str(tmp_path / f'rgb/{name}.jpg'), np.full((4, 6, 3), 200, np.uint8))
-        cv2.imwrite(str(tmp_path / f'depth/{name}.png'), np.full((4, 6), 1500, np.uint16))
-        cv2.imwrite(str(tmp_path / f'label40/{name}.png'), np.full((4, 6), 4, np.uint8))
-    return tmp_path
+def folder(nyu_folder: Path) -> Path:
+    return nyu_folder
 
 
 @pytest.mark.parametrize(
@@ -37,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
     ],
 )
 def test_training_never_sees_validation(folder: Path, split: str, ids: list[str]) -> None:
-    assert NyuV2(folder, split).ids == ids
+    assert list(NyuV2(folder, split).ids) == ids
 
 
 def test_a_sample_is_in_our_units_and_classes(folder: Path) -> None:
@@ -46,9 +37,22 @@ def test_a_sample_is_in_our_units_and_classes(folder: Path) -> None:
     assert sample.labels[0, 0] == 0  # NYU40 id 4 is a bed, class 0 of the 13
 
 
+def test_a_sample_can_be_in_40_classes(folder: Path) -> None:
+    samples = NyuV2(folder, 'train', 'nyu40')
+    assert samples.classes == NYU40
+    assert samples.classes.names[samples[0].labels[0, 0]] == 'bed'
+
+
+def test_the_frame_and_the_in_painted_depth_are_told(folder: Path) -> None:
+    samples = NyuV2(folder, 'train')
+    assert (samples.name, samples.frame, samples.clean_depth) == ('NYUv2', 8, True)
+
+
 def test_an_unknown_split_is_refused(folder: Path) -> None:
-    with pytest.raises(DataError, match="expected one of train, val, trainval, test, got 'all'"):
-        NyuV2(folder, 'all')
+    with pytest.raises(
+        DataError, match="expected one of train, val, trainval, test, all, got 'x'"
+    ):
+        NyuV2(folder, 'x')
 
 
 def test_a_folder_without_lists_is_refused(tmp_path: Path) -> None:
@@ -58,7 +62,7 @@ def test_a_folder_without_lists_is_refused(tmp_path: Path) -> None:
 
 def test_depth_of_eight_bits_is_refused(folder: Path) -> None:
     cv2.imwrite(str(folder / 'depth/0001.png'), np.zeros((4, 6), np.uint8))
-    with pytest.raises(DataError, match='expected a one-channel 16-bit PNG in millimeters'):
+    with pytest.raises(DataError, match='expected a one-channel 16-bit PNG of depth'):
         NyuV2(folder, 'train')[0]
 
 

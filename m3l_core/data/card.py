@@ -1,0 +1,160 @@
+"""What a folder of labelled images says about itself in its `card.yaml`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TYPE_CHECKING
+
+import numpy as np
+import yaml
+
+from m3l_core.classes import ClassSet, distinct_palette, IGNORE, NYU13, NYU40
+from m3l_core.config import from_mapping
+from m3l_core.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from m3l_core.data.tree import Tree
+
+CARD = 'card.yaml'
+
+UNKNOWN = 254
+"""In a label table: an id that the card does not explain."""
+
+_ROOM_NOTES = {'made_by', 'seed', 'size', 'frames_per_room', 'frames', 'depth'}
+"""What `m3l rooms` notes for itself and for readers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataCard:
+    """The meaning of a data set's files.
+
+    Raises:
+        ConfigError: Naming every value that makes no sense.
+    """
+
+    classes: tuple[str, ...]
+    """Names in the order of the label, 2 to 254 of them."""
+
+    name: str = ''
+    """What reports and model cards call the data set; by default its folder's name."""
+
+    palette: tuple[tuple[int, int, int], ...] | None = None
+    """Red, green and blue of each class; by default colors that are easily told apart."""
+
+    map: dict[int, str] | None = None
+    """The class of each id in the label files; ids not named have no class. Without it, id i is
+    class i."""
+
+    ignore: int = IGNORE
+    """The id of pixels without a class, when there is no `map`."""
+
+    depth_unit_m: float = 0.001
+    """Meters in one step of the depth files: 0.001 for millimeters."""
+
+    clean_depth: bool = False
+    """Whether depth was in-painted or rendered, so that it lacks a sensor's holes and noise."""
+
+    frame: int = 0
+    """Width in pixels of a border of every image that training shall not see."""
+
+    def __post_init__(self) -> None:
+        problems = [*self._class_problems(), *self._label_problems()]
+        if not 1e-5 <= self.depth_unit_m <= 0.1:
+            problems.append(
+                f'depth_unit_m must lie in [0.00001, 0.1], got {self.depth_unit_m:g} '
+                '(0.001 = millimeters)'
+            )
+        if self.frame < 0:
+            problems.append(f'frame must not be negative, got {self.frame}')
+        if problems:
+            raise ConfigError(f'{"; ".join(problems)}.')
+
+    @cached_property
+    def class_set(self) -> ClassSet:
+        """Names and colors."""
+        if self.palette is not None:
+            return ClassSet(self.classes, self.palette)
+        for published in (NYU13, NYU40):
+            if published.names == self.classes:
+                return published
+        return ClassSet(self.classes, distinct_palette(len(self.classes)))
+
+    @cached_property
+    def label_table(self) -> NDArray[np.uint8]:
+        """`(256,)`: the label of each id, 255 = none, 254 = an id that should not occur."""
+        if self.map is not None:
+            table = np.full(256, IGNORE, np.uint8)
+            for number, name in self.map.items():
+                table[number] = self.classes.index(name)
+            return table
+        table = np.full(256, UNKNOWN, np.uint8)
+        table[: len(self.classes)] = np.arange(len(self.classes))
+        table[self.ignore] = IGNORE
+        return table
+
+    def _class_problems(self) -> list[str]:
+        problems = []
+        if not 2 <= len(self.classes) <= UNKNOWN:
+            problems.append(f'classes must be 2 to {UNKNOWN} names, got {len(self.classes)}')
+        twice = sorted({name for name in self.classes if self.classes.count(name) > 1})
+        if twice or '' in self.classes:
+            problems.append(f'classes must differ and have names, got {twice or [""]} again')
+        if self.palette is not None and len(self.palette) != len(self.classes):
+            problems.append(
+                f'palette must hold one color for each of the {len(self.classes)} classes, '
+                f'got {len(self.palette)}'
+            )
+        wrong = [c for c in self.palette or () if not all(0 <= level <= 255 for level in c)]
+        if wrong:
+            problems.append(f'palette must hold levels of 0 to 255, got {list(wrong[0])}')
+        return problems
+
+    def _label_problems(self) -> list[str]:
+        problems = []
+        if not 0 <= self.ignore <= 255:
+            problems.append(f'ignore must be an id of 0 to 255, got {self.ignore}')
+        elif self.map is None and self.ignore < len(self.classes):
+            problems.append(
+                f'ignore is {self.ignore}, which without a map is the class '
+                f'{self.classes[self.ignore]!r}; give a map such as {{1: {self.classes[0]}}}'
+            )
+        for number, name in (self.map or {}).items():
+            if not 0 <= number <= 255:
+                problems.append(f'map: ids must be 0 to 255, got {number}')
+            if name not in self.classes:
+                problems.append(f'map: {number} is {name!r}, which is none of the classes')
+        missing = [name for name in self.classes if name not in (self.map or {}).values()]
+        if self.map is not None and missing:
+            problems.append(f'map: no id is {", ".join(missing)}')
+        return problems
+
+
+def read_card(tree: Tree) -> DataCard:
+    """Return the card of a data set.
+
+    Raises:
+        DataError: If there is none, or it is no YAML.
+        ConfigError: Naming every problem of it.
+    """
+    where = f'{tree.root}/{CARD}'
+    if not tree.has(CARD):
+        raise DataError(
+            f'{where}: there is no such file. Write one with at least: classes: [first, second]'
+        )
+    try:
+        values = yaml.safe_load(tree.read(CARD).decode('utf-8'))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise DataError(f'{where}: is not valid YAML: {" ".join(str(error).split())}.') from error
+    if not isinstance(values, dict):
+        raise DataError(f'{where}: expected a mapping of keys to values.')
+    return from_mapping(DataCard, _without_notes(values), where)
+
+
+def _without_notes(values: dict[str, Any]) -> dict[str, Any]:
+    """Drop what only `m3l rooms` writes; from anyone else these keys are mistakes."""
+    if values.get('made_by') != 'm3l rooms':
+        return values
+    return {key: value for key, value in values.items() if key not in _ROOM_NOTES}
