@@ -16,6 +16,9 @@ from m3l_core.errors import FrameError
 MAX_PIXELS = 2**25
 """Largest image that is decoded; an 8K camera (7680x4320) fits."""
 
+_SHOWN = 60
+"""Characters of a text that a message brings, in an error: enough for any encoding there is."""
+
 _PNG_MAGIC = b'\x89PNG\r\n\x1a\n'
 _JPEG_MAGIC = b'\xff\xd8\xff'
 
@@ -51,6 +54,11 @@ class ImageHeader:
         return f'{self.kind.upper()} of {self.width}x{self.height} {self.bit_depth}-bit {colors}'
 
 
+def shown(text: str) -> str:
+    """Return what a message says of its encoding for the text of an error, at most a line."""
+    return repr(text if len(text) <= _SHOWN else f'{text[:_SHOWN]} ...')
+
+
 def check_size(where: str, height: int, width: int) -> None:
     """Refuse an image without pixels, or with more than any camera has.
 
@@ -64,6 +72,11 @@ def check_size(where: str, height: int, width: int) -> None:
         )
 
 
+def is_png(data: memoryview) -> bool:
+    """Tell whether the bytes begin as those of a PNG."""
+    return data[:8] == _PNG_MAGIC
+
+
 def read_header(where: str, data: memoryview) -> ImageHeader:
     """Return the checked header of a JPEG or PNG.
 
@@ -74,7 +87,7 @@ def read_header(where: str, data: memoryview) -> ImageHeader:
     Raises:
         FrameError: If the bytes are neither, are incomplete, or cannot hold that many pixels.
     """
-    if data[:8] == _PNG_MAGIC:
+    if is_png(data):
         header = _png_header(where, data)
         least = header.height * header.width * header.channels * header.bit_depth / 8
         least /= _DEFLATE_MAX_RATIO
