@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 def meters(depth: NDArray[np.generic]) -> NDArray[np.float32]:
     """Return a float32 copy in meters of integer millimeters or float meters (REP 118)."""
-    depth_m = np.array(depth, np.float32, order='C')
+    with np.errstate(over='ignore', invalid='ignore'):  # Of 64 bits, or of damage.
+        depth_m = np.array(depth, np.float32, order='C')
     if depth.dtype.kind == 'u':
         depth_m *= np.float32(0.001)
         return depth_m
