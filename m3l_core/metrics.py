@@ -44,32 +44,69 @@ class ConfusionMatrix:
         Raises:
             ValueError: If the shapes differ.
         """
-        if labels.shape != truth.shape:
-            raise ValueError(f'labels: expected shape {truth.shape}, got {labels.shape}.')
-        counted = truth < self.num_classes
-        columns = self.num_classes + 1
-        predicted = np.minimum(labels[counted], self.num_classes).astype(np.int64)
-        cells = truth[counted].astype(np.int64) * columns + predicted
-        flat = np.bincount(cells, minlength=self._counts.size)
-        self._counts += flat.reshape(self._counts.shape)
+        self._counts += confusion_counts(labels, truth, self.num_classes)
+
+    def add(self, counts: NDArray[np.int64]) -> None:
+        """Add the counts `(K, K + 1)` of other pixels, from `confusion_counts`."""
+        self._counts += counts
 
     def iou(self) -> NDArray[np.float64]:
         """Return the intersection over union of each class in percent; NaN for absent ones."""
-        hits = np.diag(self._counts).astype(np.float64)
-        union = self._counts.sum(1) + self._counts[:, : self.num_classes].sum(0) - hits
-        shares = np.full_like(hits, np.nan)
-        np.divide(hits, union, out=shares, where=union > 0)
-        return np.multiply(shares, 100)
+        return iou_of(self._counts)
 
     def mean_iou(self) -> float:
         """Return the mean over the classes that occur, in percent; NaN for an empty matrix."""
-        iou = self.iou()
-        return float(np.nanmean(iou)) if np.isfinite(iou).any() else float('nan')
+        return float(mean_iou_of(self._counts))
 
     def pixel_accuracy(self) -> float:
         """Return the share of right pixels in percent; NaN for an empty matrix."""
         total = self._counts.sum()
         return float(100 * np.trace(self._counts) / total) if total else float('nan')
+
+
+def confusion_counts(
+    labels: NDArray[np.uint8], truth: NDArray[np.uint8], num_classes: int
+) -> NDArray[np.int64]:
+    """Return the counts `(K, K + 1)` of one image; the last column: predictions of no class.
+
+    Args:
+        labels: Predicted class indices, any shape.
+        truth: True class indices of the same shape; ids without a class are left out.
+        num_classes: K.
+
+    Raises:
+        ValueError: If the shapes differ.
+    """
+    if labels.shape != truth.shape:
+        raise ValueError(f'labels: expected shape {truth.shape}, got {labels.shape}.')
+    counted = truth < num_classes
+    columns = num_classes + 1
+    predicted = np.minimum(labels[counted], num_classes).astype(np.int64)
+    cells = truth[counted].astype(np.int64) * columns + predicted
+    flat = np.bincount(cells, minlength=num_classes * columns)
+    return flat.reshape(num_classes, columns).astype(np.int64, copy=False)
+
+
+def iou_of(counts: NDArray[np.integer] | NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return each class's intersection over union `(..., K)` in percent, NaN for absent ones.
+
+    Args:
+        counts: `(..., K, K + 1)`, from `confusion_counts` or sums of those.
+    """
+    hits = np.diagonal(counts, axis1=-2, axis2=-1).astype(np.float64)
+    union = counts.sum(-1) + counts[..., :-1].sum(-2) - hits
+    shares = np.full_like(hits, np.nan)
+    np.divide(hits, union, out=shares, where=union > 0)
+    return np.multiply(shares, 100)
+
+
+def mean_iou_of(counts: NDArray[np.integer] | NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the mean `(...)` over the classes that occur, in percent; NaN where none does."""
+    iou = iou_of(counts)
+    occurs = np.isfinite(iou)
+    means = np.full(iou.shape[:-1], np.nan)
+    np.divide(np.where(occurs, iou, 0).sum(-1), occurs.sum(-1), out=means, where=occurs.any(-1))
+    return means
 
 
 def mm_robust(mean_iou: Mapping[str, float]) -> float:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, TypeVar
 import cv2
 import numpy as np
 
+from m3l_core.classes import IGNORE
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -69,6 +71,12 @@ class Letterbox:
             return inner
         image = np.zeros(self.image_size, np.float32)
         image[self._place] = inner
+        return image
+
+    def place_labels(self, labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return `labels` `(H, W)` in an image of pixels without a class."""
+        image = np.full(self.image_size, IGNORE, np.uint8)
+        image[self._place] = self._resized(labels, cv2.INTER_NEAREST_EXACT)
         return image
 
     def crop(self, labels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -8,7 +8,7 @@ import pytest
 from m3l_core.architecture import Architecture
 from m3l_core.classes import NYU13
 from m3l_core.errors import ConfigError, ModelError
-from m3l_core.model_card import DepthEncoding, ModelCard
+from m3l_core.model_card import Calibration, DepthEncoding, ModeCalibration, ModelCard
 
 CARD = ModelCard(
     name='b0',
@@ -18,6 +18,11 @@ CARD = ModelCard(
     depth=DepthEncoding(kind='minmax'),
     metrics={'both': 41.5},
     license_note='NYUv2: research only',
+    calibration=Calibration(
+        both=ModeCalibration(rgb_share=0.55, temperature=1.3),
+        depth_missing=ModeCalibration(rgb_share=1.0, temperature=0.9),
+        rgb_missing=ModeCalibration(rgb_share=0.0, temperature=2.0),
+    ),
 )
 
 
@@ -52,6 +57,18 @@ def test_unknown_key_is_refused() -> None:
 def test_class_names_must_match_the_outputs() -> None:
     with pytest.raises(ConfigError, match='13 class names for 5 outputs'):
         ModelCard(name='x', architecture=Architecture.mit('b0', num_classes=5), classes=NYU13)
+
+
+def test_card_without_calibration_is_read() -> None:
+    values = json.loads(CARD.to_json())
+    del values['calibration']
+    assert ModelCard.from_json(json.dumps(values), 'b0.onnx').calibration is None
+
+
+@pytest.mark.parametrize(('share', 'temperature'), [(-0.1, 1), (1.1, 1), (0.5, 0), (0.5, 'inf')])
+def test_calibration_out_of_range_is_refused(share: float, temperature: float) -> None:
+    with pytest.raises(ConfigError, match=r'expected rgb_share in \[0, 1\] and a positive'):
+        ModeCalibration(rgb_share=share, temperature=float(temperature))
 
 
 @pytest.mark.parametrize(('near_m', 'far_m'), [(0.0, 10.0), (2.0, 2.0)])

@@ -17,10 +17,18 @@ from m3l_core.errors import DataError, EngineError, ModelError
 from m3l_core.export import exporting
 from m3l_core.export.exporting import export
 from m3l_core.export.frames import real_frames
+from m3l_core.export.onnx import deployment_graph
 from m3l_core.export.parity import parity_file, Reference
-from m3l_core.runtime import open_engine
+from m3l_core.model_card import Calibration, ModeCalibration
+from m3l_core.runtime import open_engine, Segmenter
 from m3l_core.runtime.onnx_card import read_onnx_card
-from m3l_core.runtime.parity import Agreement, check_parity_file, expect_agreement, MODES
+from m3l_core.runtime.parity import (
+    Agreement,
+    check_parity_file,
+    expect_agreement,
+    MODES,
+    without_missing,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,6 +90,30 @@ def test_parity_file_passes_the_engine_it_was_made_for(recorded: Path, engine: E
     assert set(agreements) == set(MODES)
     assert all(agreement.total >= 0.999 for agreement in agreements.values())
     assert all(agreement.pixels == 2 * 64 * 96 for agreement in agreements.values())
+
+
+def test_exported_graph_is_calibrated_like_the_plain_network(
+    tiny_model: LinearFusion, tiny_card: ModelCard, frame: RgbdFrame, tmp_path: Path
+) -> None:
+    fitted = Calibration(
+        both=ModeCalibration(rgb_share=0.6, temperature=2.0),
+        depth_missing=ModeCalibration(rgb_share=0.95, temperature=0.5),
+        rgb_missing=ModeCalibration(rgb_share=0.1, temperature=4.0),
+    )
+    card = replace(tiny_card, calibration=fitted)
+    path = tmp_path / 'calibrated.onnx'
+    path.write_bytes(deployment_graph(tiny_model, card, half=False).SerializeToString())
+    assert read_onnx_card(path).calibration == fitted
+    segmenter = Segmenter(open_engine(path, 'openvino', precision='float32'))
+    for mode in MODES:
+        view = without_missing(frame, mode)
+        result = segmenter.segment(view)
+        expected = Reference(tiny_model, card).expected(view)
+        other = Reference(tiny_model, tiny_card).expected(view)
+        assert (result.labels == expected.labels).mean() >= 0.999
+        difference = np.abs(result.confidence.astype(int) - expected.confidence)
+        assert difference.mean() < 0.1
+        assert np.abs(result.confidence.astype(int) - other.confidence).mean() > 3
 
 
 def test_parity_file_refuses_other_labels(recorded: Path, engine: Engine) -> None:

@@ -10,8 +10,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from m3l_core.model_card import DepthEncoding
+from m3l_core.model_card import Calibration, DepthEncoding, ModeCalibration
 from m3l_core.network.deploy import Deployment
+from m3l_core.network.fusion import StreamScales
 from m3l_core.network.inputs import InputEncoder
 
 if TYPE_CHECKING:
@@ -20,6 +21,17 @@ if TYPE_CHECKING:
     from m3l_core.network import LinearFusion
 
 PRESENT = {'both': (1.0, 1.0), 'rgb only': (1.0, 0.0), 'depth only': (0.0, 1.0)}
+
+CALIBRATION = Calibration(
+    both=ModeCalibration(rgb_share=0.6, temperature=2.0),
+    depth_missing=ModeCalibration(rgb_share=0.9, temperature=0.5),
+    rgb_missing=ModeCalibration(rgb_share=0.2, temperature=1.5),
+)
+BY_MODE = {
+    'both': CALIBRATION.both,
+    'rgb only': CALIBRATION.depth_missing,
+    'depth only': CALIBRATION.rgb_missing,
+}
 
 
 def inputs(frame: RgbdFrame, mode: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -92,6 +104,54 @@ def test_ensemble_is_the_same_before_and_after_the_class_projection(
     before = classify((features * shares).sum(0, keepdim=True))
     after = (classify(features) * shares).sum(0, keepdim=True)
     torch.testing.assert_close(before, after, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize('mode', PRESENT)
+def test_each_mode_has_its_own_weights_and_temperature(
+    tiny_model: LinearFusion, tiny_card: ModelCard, frame: RgbdFrame, mode: str
+) -> None:
+    rgb, depth, present = inputs(frame, mode)
+    color, encoded = InputEncoder(tiny_card)(rgb, depth)
+    with torch.inference_mode():
+        streams = tiny_model.stream_logits(color, encoded, present > 0.5)
+    fitted = BY_MODE[mode]
+    mixed = fitted.rgb_share * streams[0] + (1 - fitted.rgb_share) * streams[1]
+    expected = F.interpolate(
+        mixed / fitted.temperature, tiny_card.image_size, mode='bilinear', align_corners=True
+    )
+    calibrated = Deployment(tiny_model, replace(tiny_card, calibration=CALIBRATION))
+    folded = calibrated.logits(rgb, depth, present)
+    torch.testing.assert_close(folded, expected, rtol=1e-5, atol=1e-5 * expected.abs().max())
+    through_scales = tiny_model.ensemble(
+        streams, StreamScales(tiny_model.alpha, CALIBRATION)(present)
+    )
+    torch.testing.assert_close(through_scales, mixed / fitted.temperature)
+
+
+@pytest.mark.parametrize('mode', PRESENT)
+def test_temperature_changes_confidence_and_no_label(
+    tiny_model: LinearFusion, tiny_card: ModelCard, frame: RgbdFrame, mode: str
+) -> None:
+    cool = {name: replace(fitted, temperature=1.0) for name, fitted in vars(CALIBRATION).items()}
+    images = inputs(frame, mode)
+    labels, confidence = Deployment(tiny_model, replace(tiny_card, calibration=CALIBRATION))(
+        *images
+    )
+    cool_labels, cool_confidence = Deployment(
+        tiny_model, replace(tiny_card, calibration=Calibration(**cool))
+    )(*images)
+    assert (labels == cool_labels).float().mean() > 0.9999  # rounding may settle a tie anew
+    surer = confidence.float().mean() > cool_confidence.float().mean()
+    assert surer == (BY_MODE[mode].temperature < 1)
+
+
+def test_without_any_image_the_network_still_answers(
+    tiny_model: LinearFusion, tiny_card: ModelCard, frame: RgbdFrame
+) -> None:
+    rgb, depth, _ = inputs(frame, 'both')
+    calibrated = Deployment(tiny_model, replace(tiny_card, calibration=CALIBRATION))
+    labels, _ = calibrated(rgb, depth, torch.zeros(1, 2))
+    assert labels.shape == (1, 64, 96)
 
 
 def test_labels_and_confidence_are_those_of_the_logits(

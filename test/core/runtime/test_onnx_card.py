@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hypothesis import given, HealthCheck, settings
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 import pytest
 
 from m3l_core.errors import ModelError
-from m3l_core.runtime.onnx_card import read_onnx_card
+from m3l_core.runtime.onnx_card import read_onnx_card, with_card
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,3 +43,18 @@ def test_flipped_bytes_give_a_card_or_a_named_error(
     path.write_bytes(whole)
     with suppress(ModelError):
         read_onnx_card(path)
+
+
+@pytest.mark.parametrize('length', [1, 200, 20_000])
+def test_another_card_leaves_the_graph_alone(
+    tiny_files: Path, tmp_path: Path, length: int
+) -> None:
+    onnx = pytest.importorskip('onnx')
+    card = replace(read_onnx_card(tiny_files), metrics={'note': 'x' * length})
+    path = tmp_path / 'another.onnx'
+    path.write_bytes(with_card(tiny_files.read_bytes(), card))
+    assert read_onnx_card(path) == card
+    one, other = onnx.load(path), onnx.load(tiny_files)
+    assert one.graph == other.graph
+    assert one.opset_import == other.opset_import
+    assert len(one.metadata_props) == 1
