@@ -24,9 +24,12 @@ from collections import deque
 from dataclasses import dataclass
 from enum import Enum
 
+from m3l_core.stream.health import Severity
 from m3l_core.stream.record import PairingRecord
 
 _MOST_TRANSITIONS = 64
+
+_FEW_PAIRS = 'few_pairs: fewer than half of the depth images due paired'
 
 
 class Mode(Enum):
@@ -65,6 +68,7 @@ class StreamHealth:
         is_coming: Whether it is in its rhythm.
         is_steady: Whether it has been coming for long enough to be an anchor for good.
         fault: Why it cannot be relied on although it comes, or None.
+        severity: How bad that is; depth that cannot be paired is as good as unreadable.
     """
 
     silence_ns: int | None
@@ -72,6 +76,7 @@ class StreamHealth:
     is_coming: bool
     is_steady: bool
     fault: str | None = None
+    severity: Severity = Severity.HEALTHY
 
     def silence(self, name: str) -> str:
         """Return in words how long the stream has been silent."""
@@ -100,6 +105,11 @@ class ModeKeeper:
         if self.mode is not Mode.RGBD and self._record.is_failing(now_ns, period_ns):
             self._record.clear()
 
+    def note_sick(self) -> None:
+        """Note an image that turned out to be sick: what paired until now was no recovery."""
+        if self.mode is not Mode.RGBD:
+            self._record.clear()
+
     def update(self, rgb: StreamHealth, depth: StreamHealth, now_ns: int, period_ns: int) -> None:
         """Change the mode where the streams' health asks for it.
 
@@ -109,7 +119,7 @@ class ModeKeeper:
             now_ns: Steady time.
             period_ns: Period of depth's arrivals, by which its partners are due.
         """
-        suspect = depth.is_stale or depth.fault or rgb.is_stale
+        suspect = depth.is_stale or depth.fault or rgb.is_stale or rgb.fault
         if suspect and self.mode is not Mode.RGBD:
             self._record.clear()
         mode, reason = self._next(rgb, depth, now_ns, period_ns)
@@ -151,34 +161,39 @@ class ModeKeeper:
         if rgb.is_stale:
             alone = (Mode.DEPTH_ONLY, f'rgb_stale: {rgb.silence("rgb")}')
             return alone if depth.is_coming else stay
+        if rgb.fault or depth.fault:
+            return self._by_fault(rgb, depth) or stay
         if self.mode is Mode.RGBD:
-            return self._leave_rgbd(depth, now_ns, period_ns) or stay
-        return self._recover(rgb, depth, now_ns, period_ns)
+            poor = self._record.is_poor(now_ns, period_ns)
+            return (Mode.RGB_ONLY, _FEW_PAIRS) if poor else stay
+        return self._recover(rgb, now_ns, period_ns)
 
-    def _leave_rgbd(
-        self, depth: StreamHealth, now_ns: int, period_ns: int
-    ) -> tuple[Mode, str] | None:
-        if depth.fault:
-            return Mode.RGB_ONLY, depth.fault
-        if self._record.is_poor(now_ns, period_ns):
-            return Mode.RGB_ONLY, 'few_pairs: fewer than half of the depth images due paired'
-        return None
+    def _by_fault(self, rgb: StreamHealth, depth: StreamHealth) -> tuple[Mode, str] | None:
+        """Return the mode while both streams live and one cannot be relied on, or None.
 
-    def _recover(
-        self, rgb: StreamHealth, depth: StreamHealth, now_ns: int, period_ns: int
-    ) -> tuple[Mode, str]:
-        """Return the mode after another than RGBD while both streams live."""
-        if not depth.fault and self._record.has_recovered(now_ns, period_ns):
+        If that is true of both, it is the mode of the one that is less bad.
+        """
+        if rgb.fault and depth.severity < rgb.severity:
+            return (Mode.DEPTH_ONLY, _both(rgb.fault, depth.fault)) if depth.is_coming else None
+        # One RGB image does not end DEPTH_ONLY; a stream of them does.
+        is_back = rgb.is_steady if self.mode is Mode.DEPTH_ONLY else rgb.is_coming
+        return (Mode.RGB_ONLY, _both(depth.fault, rgb.fault)) if is_back else None
+
+    def _recover(self, rgb: StreamHealth, now_ns: int, period_ns: int) -> tuple[Mode, str]:
+        """Return the mode after another than RGBD while both streams live and are well."""
+        if self._record.has_recovered(now_ns, period_ns):
             return Mode.RGBD, 'recovered: RGB and depth pair'
         if self.mode is Mode.NO_INPUT and rgb.is_coming:
             return Mode.RGB_ONLY, 'starting: depth is not relied on yet'
         if self.mode is Mode.DEPTH_ONLY and rgb.is_steady:
-            return Mode.RGB_ONLY, depth.fault or 'few_pairs: rgb is back, depth does not pair'
-        if self.mode is Mode.RGB_ONLY:
-            was_fault = _word(self.reason) in ('depth_stale', 'depth_late')
-            recovering = 'recovering: depth is back' if was_fault else self.reason
-            return Mode.RGB_ONLY, depth.fault or recovering
-        return self.mode, self.reason
+            return Mode.RGB_ONLY, 'few_pairs: rgb is back, depth does not pair'
+        if self.mode is Mode.NO_INPUT or _word(self.reason) in ('starting', 'few_pairs'):
+            return self.mode, self.reason
+        return self.mode, 'recovering: both streams are back'
+
+
+def _both(*faults: str | None) -> str:
+    return '; '.join(fault for fault in faults if fault)
 
 
 def _word(reason: str) -> str:

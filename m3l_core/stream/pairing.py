@@ -19,6 +19,10 @@ _MOST_KEPT = 32
 _TIMES_KEPT = 256
 """Stamps remembered without their images, to recognize late partners: 8 s at 30 Hz."""
 
+_LATEST_NS = 2_000_000_000
+"""A partner that comes later is none: as long as `pair_wait_max` may be, and no transport takes
+so long. It is a clock that is off."""
+
 
 @dataclass(frozen=True, eq=False)
 class Resolved:
@@ -53,7 +57,8 @@ class Pairing:
         self._anchor_newest_ns: int | None = None
         self._used_ns: int | None = None
         self._partner_times: deque[int] = deque(maxlen=_TIMES_KEPT)
-        self._lone: deque[Arrival] = deque(maxlen=_TIMES_KEPT)
+        self._lone: deque[tuple[int, int]] = deque(maxlen=_TIMES_KEPT)
+        """Stamp and arrival of anchors that found no partner."""
 
     def add_anchor(self, rgb: Arrival) -> None:
         """Take in the next RGB image."""
@@ -142,12 +147,12 @@ class Pairing:
         """Return how long after its anchor an unused depth image came, had the anchor waited."""
         if depth not in self._partners or not self._lone:
             return None
-        after = bisect_left(self._lone, depth.time_ns, key=lambda rgb: rgb.time_ns)
+        after = bisect_left(self._lone, (depth.time_ns,))
         around = [self._lone[i] for i in (after - 1, after) if 0 <= i < len(self._lone)]
-        nearest = min(around, key=lambda rgb: abs(rgb.time_ns - depth.time_ns))
-        if abs(nearest.time_ns - depth.time_ns) > rhythm.gap_ns:
-            return None
-        return depth.arrival_ns - nearest.arrival_ns
+        time_ns, arrival_ns = min(around, key=lambda rgb: abs(rgb[0] - depth.time_ns))
+        lag_ns = depth.arrival_ns - arrival_ns
+        is_partner = abs(time_ns - depth.time_ns) <= rhythm.gap_ns and lag_ns <= _LATEST_NS
+        return lag_ns if is_partner else None
 
     def _pairs(self, now_ns: int, rhythm: Rhythm) -> dict[Arrival, Arrival]:
         """Return the partner of each anchor that can have one now, nearest stamps first."""
@@ -189,7 +194,7 @@ class Pairing:
             self._partners.remove(depth)
             self._used_ns = depth.time_ns
             return Resolved(rgb, depth, now_ns, reason)
-        self._lone.append(rgb)
+        self._lone.append((rgb.time_ns, rgb.arrival_ns))
         return Resolved(rgb, None, now_ns, reason, self._was_due(rgb, rhythm))
 
     def _is_past(self, rgb: Arrival, rhythm: Rhythm) -> bool:

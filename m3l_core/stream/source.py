@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import auto, Enum
 from typing import TYPE_CHECKING
 
+from m3l_core.stream.health import HealthRecord
 from m3l_core.stream.period import PeriodEstimator
 from m3l_core.stream.taken import InputStatistics
 
@@ -28,6 +29,7 @@ class Arrival:
         stamp_ns: Its header stamp as it came.
         time_ns: What it pairs by: the stamp with its offset, or the receive time.
         arrival_ns: When it arrived, in steady time.
+        is_fallback: Whether it is depth that is not registered to RGB.
     """
 
     modality: Modality
@@ -35,6 +37,7 @@ class Arrival:
     stamp_ns: int
     time_ns: int
     arrival_ns: int
+    is_fallback: bool = False
 
 
 class Order(Enum):
@@ -59,6 +62,8 @@ class Source:
         self.received = 0
         self.zero_stamps = 0
         self.drops: Counter[str] = Counter()
+        self.content = HealthRecord()
+        """What its images turned out to be."""
         self.restart()
 
     def restart(self) -> None:
@@ -70,6 +75,7 @@ class Source:
         """Arrival that ended the last gap of more than 2.5 periods."""
         self.run_length = 0
         """Images since then."""
+        self.content.restart()
         self.forget_stamps()
 
     def forget_stamps(self) -> None:
@@ -132,4 +138,6 @@ class Source:
             age_ns=None if self.last_ns is None else now_ns - self.last_ns,
             drops=dict(self.drops),
             zero_stamps=self.zero_stamps,
+            health=self.content.latest.fault,
+            sick=self.content.sick,
         )

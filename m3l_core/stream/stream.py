@@ -5,16 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from m3l_core.frames import Modality
+from m3l_core.stream.coupling import seconds_ns
 from m3l_core.stream.handover import Handover
 from m3l_core.stream.mode import Mode, ModeKeeper, Transition
 from m3l_core.stream.pairing import Pairing, Resolved
 from m3l_core.stream.source import Arrival, Order
+from m3l_core.stream.stamps import PairingClock
 from m3l_core.stream.taken import StreamStatistics, Taken
-from m3l_core.stream.watch import seconds_ns, Watch
+from m3l_core.stream.watch import Watch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from m3l_core.stream.config import StreamConfig
+    from m3l_core.stream.health import Finding
     from m3l_core.stream.rhythm import Rhythm
+    from m3l_core.stream.source import Source
 
 _USUAL_PERIOD_NS = 33_333_333
 _CLOCK_JUMP_NS = 1_000_000_000
@@ -30,7 +36,7 @@ class Stream:
 
     def __init__(self, config: StreamConfig) -> None:
         self._config = config
-        self._offset_ns = seconds_ns(config.depth_stamp_offset)
+        self._clock = PairingClock(seconds_ns(config.depth_stamp_offset))
         self._watch = Watch(config)
         self._modes = ModeKeeper(
             recovery_frames=config.recovery_frames,
@@ -46,7 +52,8 @@ class Stream:
         self._now_ns: int | None = None
         self._pairing = Pairing()
         self._anchor = Modality.RGB
-        self._unstamped = dict.fromkeys(Modality, False)
+        self._fallback: Arrival | None = None
+        self._clock.restart()
 
     @property
     def mode(self) -> Mode:
@@ -69,26 +76,52 @@ class Stream:
         """
         now = self._steady(now_ns)
         source = self._watch.source(modality)
-        source.received += 1
+        source.zero_stamps += stamp_ns == 0
         time_ns = self._pair_time(modality, stamp_ns, now)
-        order = source.order(time_ns)
-        if order is Order.BEHIND:
-            source.drops['out_of_order'] += 1
-            self._settle(now)
+        if not self._accept(source, time_ns, now, on_jump=lambda: self._forget(modality, now)):
             return
-        if order is Order.JUMPED_BACK:
-            self._forget_times(modality, now)
-        if self._watch.started_ns is None:
-            self._watch.started_ns = now
-        source.accept(time_ns, now)
         arrival = Arrival(modality, image, stamp_ns, time_ns, now)
         if modality is Modality.RGB:
             self._anchor = Modality.RGB
+            self._watch.coupling.skew.saw_rgb(time_ns, now)
             self._pairing.add_anchor(arrival)
             self._settle(now)
         else:
+            rgb_ns = self._watch.rgb.period.stamp_ns
+            self._watch.coupling.skew.saw_depth(time_ns, now, rgb_ns)
             self._pairing.add_partner(arrival)
             self._settle(now, late=arrival)
+
+    def add_fallback(self, image: object, *, stamp_ns: int, now_ns: int) -> None:
+        """Take in depth that is not registered to RGB and arrived now.
+
+        It pairs with nothing; the newest is labeled alone while RGB and depth are both missing.
+
+        Args:
+            image: The image, never looked into.
+            stamp_ns: Its header stamp.
+            now_ns: Steady time.
+        """
+        now = self._steady(now_ns)
+        source = self._watch.fallback
+        source.zero_stamps += stamp_ns == 0
+        time_ns = stamp_ns or now
+        if not self._accept(source, time_ns, now, on_jump=source.forget_stamps):
+            return
+        self._drop_images([self._fallback] if self._fallback else [], 'not_needed')
+        self._fallback = Arrival(Modality.DEPTH, image, stamp_ns, time_ns, now, is_fallback=True)
+        self._settle(now)
+
+    def note_content(self, modality: Modality, finding: Finding, *, now_ns: int) -> None:
+        """Note what an image that was taken turned out to be.
+
+        Five sick ones in a row count against the stream; a healthy one ends that.
+        """
+        now = self._steady(now_ns)
+        self._watch.source(modality).content.note(finding, now)
+        if finding.fault:
+            self._modes.note_sick()
+        self._settle(now)
 
     def take(self, now_ns: int) -> Taken | None:
         """Return the frame that a free engine is to label now, or None.
@@ -103,7 +136,7 @@ class Stream:
             period_ns=self._watch.rgb.period.stamp_ns or _USUAL_PERIOD_NS,
         )
         self._drop(superseded, 'superseded')
-        return None if resolved is None else _taken(resolved, self.mode)
+        return None if resolved is None else Taken.of(resolved, self.mode)
 
     def wake_at(self, now_ns: int) -> int | None:
         """Return when `take` or `tick` may say something new without another image.
@@ -138,6 +171,7 @@ class Stream:
         self._drop(self._pairing.flush(now, self._watch.rhythm(now)), word)
         self._drop(self._handover.clear(), word)
         self._drop_images(self._pairing.forget_partners(), word)
+        self._drop_images([self._fallback] if self._fallback else [], word)
         self._watch.restart()
         self._modes.reset(now, reason)
         self._begin()
@@ -145,14 +179,19 @@ class Stream:
     def statistics(self, now_ns: int) -> StreamStatistics:
         """Return the counts so far, and what was learned."""
         rhythm = self._watch.rhythm(now_ns)
+        coupling = self._watch.coupling
+        skew = coupling.typical_skew(now_ns)
         return StreamStatistics(
             rgb=self._watch.rgb.statistics(now_ns),
             depth=self._watch.depth.statistics(now_ns),
+            fallback=self._watch.fallback.statistics(now_ns),
             pairs=self._pairs,
             lone=self._lone,
             gap_ns=rhythm.gap_ns,
-            lag_ns=self._watch.lag.p99_ns,
+            lag_ns=coupling.lag.p99_ns,
             wait_ns=rhythm.wait_ns,
+            skew_ns=None if skew is None else skew.typical_ns,
+            offset_ns=coupling.offset_ns(skew),
         )
 
     def _steady(self, now_ns: int) -> int:
@@ -163,22 +202,36 @@ class Stream:
         self._now_ns = now_ns if self._now_ns is None else max(self._now_ns, now_ns)
         return self._now_ns
 
-    def _pair_time(self, modality: Modality, stamp_ns: int, now_ns: int) -> int:
-        """Return what an image pairs by: if either stream has no stamps, when it arrived."""
-        before = any(self._unstamped.values())
-        self._unstamped[modality] = stamp_ns == 0
-        self._watch.source(modality).zero_stamps += stamp_ns == 0
-        unstamped = any(self._unstamped.values())
-        if unstamped is not before:
-            for stream in Modality:
-                self._forget_times(stream, now_ns)
-        if unstamped:
-            return now_ns
-        return stamp_ns + (self._offset_ns if modality is Modality.DEPTH else 0)
+    def _accept(
+        self, source: Source, time_ns: int, now_ns: int, *, on_jump: Callable[[], None]
+    ) -> bool:
+        """Note an image of a source; False if it is behind one that came before."""
+        source.received += 1
+        order = source.order(time_ns)
+        if order is Order.BEHIND:
+            source.drops['out_of_order'] += 1
+            self._settle(now_ns)
+            return False
+        if order is Order.JUMPED_BACK:
+            on_jump()
+        if self._watch.started_ns is None:
+            self._watch.started_ns = now_ns
+        source.accept(time_ns, now_ns)
+        return True
 
-    def _forget_times(self, modality: Modality, now_ns: int) -> None:
+    def _pair_time(self, modality: Modality, stamp_ns: int, now_ns: int) -> int:
+        """Return what an image pairs by; both streams begin anew where that changes."""
+        before = self._clock.is_by_arrival
+        time_ns = self._clock.time_ns(modality, stamp_ns, now_ns)
+        if self._clock.is_by_arrival is not before:
+            for stream in Modality:
+                self._forget(stream, now_ns)
+        return time_ns
+
+    def _forget(self, modality: Modality, now_ns: int) -> None:
         """Let a stream's stamps begin anew; RGB images that waited go out as they are."""
         self._watch.source(modality).forget_stamps()
+        self._watch.coupling.skew.restart()
         if modality is Modality.DEPTH:
             self._drop_images(self._pairing.forget_partners(), 'clock_jump')
             return
@@ -199,17 +252,13 @@ class Stream:
             self._count(resolved, now_ns)
         lag_ns = None if late is None else self._pairing.lag_of_late(late, rhythm)
         if lag_ns is not None:
-            self._watch.lag.learn(lag_ns)
+            self._watch.coupling.met(lag_ns, now_ns)
         batch = self._without_skipped(batch, rhythm) + self._depth_alone(now_ns)
         useless, surplus = self._pairing.drop_useless(rhythm)
         self._drop_images(useless, 'unpaired')
         self._drop_images(surplus, 'overflow')
-        self._modes.update(
-            self._watch.health(Modality.RGB, now_ns),
-            self._watch.health(Modality.DEPTH, now_ns),
-            now_ns,
-            self._watch.depth.period.arrival_ns or 0,
-        )
+        rgb, depth = self._watch.health(now_ns)
+        self._modes.update(rgb, depth, now_ns, self._watch.depth.period.arrival_ns or 0)
         self._offer(batch)
 
     def _count(self, resolved: Resolved, now_ns: int) -> None:
@@ -218,7 +267,8 @@ class Stream:
             self._lone += 1
         else:
             self._pairs += 1
-            self._watch.lag.learn(resolved.partner.arrival_ns - resolved.anchor.arrival_ns)
+            lag_ns = resolved.partner.arrival_ns - resolved.anchor.arrival_ns
+            self._watch.coupling.met(lag_ns, now_ns)
         if resolved.was_due:
             self._modes.note(
                 paired=resolved.partner is not None,
@@ -228,24 +278,30 @@ class Stream:
 
     def _without_skipped(self, batch: list[Resolved], rhythm: Rhythm) -> list[Resolved]:
         """Leave out images between two of a slower depth, unless depth owes one and failed."""
-        skips = self._config.unpaired == 'skip' and rhythm.depth_is_slower
-        if not skips or self.mode is not Mode.RGBD:
+        skips = self._config.unpaired == 'skip' and self.mode is Mode.RGBD
+        if self.mode is Mode.DEPTH_ONLY and self._watch.rgb.content.fault:
+            skips = True  # Between two images of a healthy depth a sick one has nothing to add.
+        if not skips or not rhythm.depth_is_slower:
             return batch
         self._drop([r for r in batch if r.partner is None and not r.was_due], 'skipped')
         return [r for r in batch if r.partner is not None or r.was_due]
 
     def _depth_alone(self, now_ns: int) -> list[Resolved]:
         """Return the newest depth image as an anchor, if RGB is gone and takes no partner."""
-        if self._anchor is Modality.RGB and self._watch.rgb_is_missing(now_ns):
+        if self._anchor is Modality.RGB and self._watch.is_missing(Modality.RGB, now_ns):
             self._anchor = Modality.DEPTH
         if self._anchor is Modality.RGB or self._pairing.is_waiting:
             return []
         newest, older = self._pairing.hand_over_partners()
         self._drop_images(older, 'superseded')
+        reason = 'rgb_missing'
+        if newest is None and self._watch.is_missing(Modality.DEPTH, now_ns):
+            newest, self._fallback = self._fallback, None
+            reason = 'fallback'
         if newest is None:
             return []
         self._lone += 1
-        return [Resolved(newest, None, now_ns, 'rgb_missing')]
+        return [Resolved(newest, None, now_ns, reason)]
 
     def _offer(self, batch: list[Resolved]) -> None:
         self._drop(self._handover.offer(batch), 'superseded')
@@ -257,22 +313,4 @@ class Stream:
 
     def _drop_images(self, images: list[Arrival], reason: str) -> None:
         for image in images:
-            self._watch.source(image.modality).drops[reason] += 1
-
-
-def _taken(resolved: Resolved, mode: Mode) -> Taken:
-    """Return a resolved anchor as the frame that an engine gets."""
-    anchor, partner = resolved.anchor, resolved.partner
-    is_rgb = anchor.modality is Modality.RGB
-    alone = None if is_rgb else anchor.image
-    return Taken(
-        rgb=anchor.image if is_rgb else None,
-        depth=alone if partner is None else partner.image,
-        anchor=anchor.modality,
-        stamp_ns=anchor.stamp_ns,
-        receive_ns=anchor.arrival_ns,
-        pair_gap_ns=None if partner is None else partner.time_ns - anchor.time_ns,
-        wait_ns=resolved.at_ns - anchor.arrival_ns,
-        mode=mode,
-        reason=resolved.reason,
-    )
+            self._watch.source_of(image).drops[reason] += 1

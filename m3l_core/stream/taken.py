@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from m3l_core.frames import Modality
+
 if TYPE_CHECKING:
-    from m3l_core.frames import Modality
     from m3l_core.stream.mode import Mode
+    from m3l_core.stream.pairing import Resolved
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class Taken:
         wait_ns: How long the anchor image was held for its partner.
         mode: The mode when the frame was taken.
         reason: `paired`, or why the image is alone: `no_partner` (none can come any more),
-            `deadline`, `depth_stale`, `depth_late`, `rgb_missing`, `clock_jump`.
+            `deadline`, `depth_stale`, `depth_late`, `unsynchronised`, `rgb_missing`, `fallback`,
+            `clock_jump`.
     """
 
     rgb: object | None
@@ -37,6 +40,24 @@ class Taken:
     mode: Mode
     reason: str
 
+    @classmethod
+    def of(cls, resolved: Resolved, mode: Mode) -> Taken:
+        """Return an anchor that waits no longer as the frame that an engine gets."""
+        anchor, partner = resolved.anchor, resolved.partner
+        is_rgb = anchor.modality is Modality.RGB
+        alone = None if is_rgb else anchor.image
+        return cls(
+            rgb=anchor.image if is_rgb else None,
+            depth=alone if partner is None else partner.image,
+            anchor=anchor.modality,
+            stamp_ns=anchor.stamp_ns,
+            receive_ns=anchor.arrival_ns,
+            pair_gap_ns=None if partner is None else partner.time_ns - anchor.time_ns,
+            wait_ns=resolved.at_ns - anchor.arrival_ns,
+            mode=mode,
+            reason=resolved.reason,
+        )
+
 
 @dataclass(frozen=True)
 class InputStatistics:
@@ -47,8 +68,11 @@ class InputStatistics:
         period_ns: Measured time between arrivals, or None until known.
         age_ns: Time since the last arrival, or None if there was none.
         drops: Images that became no label, by reason: `out_of_order`, `unpaired`, `superseded`
-            (something newer was taken), `skipped` (`unpaired: skip`), `overflow`, `clock_jump`.
+            (something newer was taken), `skipped` (`unpaired: skip`), `overflow`, `clock_jump`,
+            `not_needed` (a fallback while another stream lives).
         zero_stamps: Images without a stamp, which pair by the time they arrived.
+        health: What is wrong with the last image that was looked into; empty if nothing.
+        sick: Images that turned out to be sick.
     """
 
     received: int
@@ -56,6 +80,8 @@ class InputStatistics:
     age_ns: int | None
     drops: dict[str, int]
     zero_stamps: int
+    health: str
+    sick: int
 
 
 @dataclass(frozen=True)
@@ -65,17 +91,24 @@ class StreamStatistics:
     Attributes:
         rgb: The RGB stream.
         depth: The depth stream.
+        fallback: Depth that is not registered to RGB, and only used when both are gone.
         pairs: Pairs found so far, taken or not.
         lone: Anchor images that found no partner, taken or not.
         gap_ns: Largest difference of stamps that pairs now.
         lag_ns: Learned 99th percentile of depth's arrival after RGB, or None until known.
         wait_ns: How long an RGB image waits for its partner now.
+        skew_ns: Typical stamp of depth, its offset added, minus that of RGB; None until known.
+        offset_ns: The `depth_stamp_offset` that makes the skew vanish, or None unless the skew
+            is constant.
     """
 
     rgb: InputStatistics
     depth: InputStatistics
+    fallback: InputStatistics
     pairs: int
     lone: int
     gap_ns: int
     lag_ns: int | None
     wait_ns: int
+    skew_ns: int | None
+    offset_ns: int | None
