@@ -1,8 +1,11 @@
-"""Start the segmentation node on a robot; `ros2 launch m3l_perception segment.launch.py -s`."""
+"""Start the segmentation node on a robot; `ros2 launch m3l_perception segment.launch.py -s`.
+
+An argument that is empty says nothing: what params_file sets then counts, and else the node's own
+default.
+"""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
@@ -11,14 +14,15 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
 from launch import LaunchContext, LaunchDescription
-from m3l_perception.dds import profile_environment
+from m3l_core.errors import ConfigError
+from m3l_perception.dds import CHOICE_VARIABLE, profile_environment
 
 _CONFIG = Path(__file__).parents[1] / 'config' / 'segment.yaml'
 """Beside this folder in the repository as well as in the installed share folder."""
 
 _ARGUMENTS = {
     'model': ('', 'Path of the exported network; empty takes the shipped one, or params_file.'),
-    'backend': ('', 'auto, openvino or torch; empty leaves it to params_file.'),
+    'backend': ('', 'Library that runs it, or auto; empty leaves it to params_file.'),
     'rgb_topic': ('rgb/image', 'Color images; without the ending of a compressed transport.'),
     'depth_topic': ('depth/image', 'Depth images registered to color.'),
     'camera_info_topic': ('rgb/camera_info', 'Calibration of the color camera.'),
@@ -58,7 +62,9 @@ def generate_launch_description() -> LaunchDescription:
 
 def _start(context: LaunchContext) -> list[SetEnvironmentVariable | Node]:
     given = {name: LaunchConfiguration(name).perform(context) for name in _ARGUMENTS}
-    environment = profile_environment(given['dds_profile'], os.environ)
+    _expect_file(given['params_file'])
+    profile = given['dds_profile']
+    environment = {CHOICE_VARIABLE: profile} | profile_environment(profile, context.environment)
     parameters = {
         name: ParameterValue(LaunchConfiguration(name), value_type=kind)
         for name, kind in _FORWARDED.items()
@@ -67,6 +73,9 @@ def _start(context: LaunchContext) -> list[SetEnvironmentVariable | Node]:
     node = Node(
         package='m3l_perception',
         executable='segment',
+        # Named, so that arguments go under the node's full name: a section of the file that names
+        # the node beats whatever is given for all nodes.
+        name='m3l_segment',
         namespace=given['namespace'],
         parameters=[given['params_file'], *([parameters] if parameters else [])],
         remappings=[
@@ -74,9 +83,19 @@ def _start(context: LaunchContext) -> list[SetEnvironmentVariable | Node]:
             ('depth/image', given['depth_topic']),
             ('rgb/camera_info', given['camera_info_topic']),
         ],
-        respawn=given['respawn'].lower() == 'true',
+        respawn=LaunchConfiguration('respawn'),
         respawn_delay=2.0,
         output='screen',
         emulate_tty=True,
     )
     return [*(SetEnvironmentVariable(k, v) for k, v in environment.items()), node]
+
+
+def _expect_file(path: str) -> None:
+    """Refuse a path that is no file: launch would warn, and start the node without it.
+
+    Raises:
+        ConfigError: If it is none.
+    """
+    if not Path(path).is_file():
+        raise ConfigError(f'params_file: expected the path of a YAML file, got {path!r}.')

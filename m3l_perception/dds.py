@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 SHIPPED_PROFILE = Path(__file__).with_name('fastdds_profile.xml')
 
+CHOICE_VARIABLE = 'M3L_DDS_PROFILE'
+"""Tells a process its choice, shipped unless it is set: launch has no other way to say keep."""
+
 _OLD_VARIABLE = 'FASTRTPS_DEFAULT_PROFILES_FILE'
 _NEW_VARIABLE = 'FASTDDS_DEFAULT_PROFILES_FILE'
 _OLD_DISTRIBUTIONS = ('humble', 'iron', 'jazzy')

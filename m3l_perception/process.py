@@ -13,7 +13,7 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.utilities import remove_ros_args
 
 from m3l_core.errors import M3lError
-from m3l_perception.dds import profile_environment
+from m3l_perception.dds import CHOICE_VARIABLE, profile_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,9 +28,10 @@ def run_node(make_node: Callable[[], SegmentNode], arguments: list[str]) -> int:
         make_node: Makes the node once ROS is there.
         arguments: The command line, with the program's name first.
     """
-    os.environ.update(profile_environment('shipped', os.environ))
     node = None
     try:
+        choice = os.environ.get(CHOICE_VARIABLE, 'shipped')
+        os.environ.update(profile_environment(choice, os.environ))
         node = _start(make_node, arguments)
         _bring_up(node)
         rclpy.spin_until_future_complete(node, node.failed)
