@@ -24,7 +24,7 @@ QUANTIZATION = 100.0 * 101, 1 - 100.0 * 101 / 10
 """A and B of image_transport with depth_quantization 100 and depth_max 10."""
 
 
-def raw(encoding: str, pixels: NDArray[Any], **changes: Any) -> SimpleNamespace:
+def raw(encoding: str, pixels: NDArray[Any], /, **changes: Any) -> SimpleNamespace:
     height, width = pixels.shape[:2]
     message = {
         'encoding': encoding,
