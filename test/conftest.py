@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 OPTIONAL_MODULES = {
     'rclpy': 'the tests in test/ros are left out',
     'launch_ros': 'the launch file is not started',
+    'cv_bridge': 'what is left to it is tested with a stand-in',
     'torch': 'network, training, export and engines are not tested',
     'onnx': 'export and engines are not tested',
     'openvino': 'the CPU engine is not tested',
