@@ -60,6 +60,9 @@ class DataCard:
     frame: int = 0
     """Width in pixels of a border of every image that training shall not see."""
 
+    terms: str = ''
+    """What weights trained on the images are subject to; goes into the cards of networks."""
+
     def __post_init__(self) -> None:
         problems = [*self._class_problems(), *self._label_problems()]
         if not 1e-5 <= self.depth_unit_m <= 0.1:

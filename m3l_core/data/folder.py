@@ -64,7 +64,7 @@ class Folder:
             raise DataError(f'{root}/rgb: expected JPEG or PNG images, found none.')
         self.splits = read_splits(self.tree, sorted(self._rgb_files))
         self.ids = self.splits.of(split, str(root))
-        self._keep = Keeper(self._read)
+        self._keep = Keeper(self.read)
 
     @property
     def name(self) -> str:
@@ -86,6 +86,11 @@ class Folder:
         """Whether its depth lacks a sensor's holes and noise."""
         return self.card.clean_depth
 
+    @property
+    def terms(self) -> str:
+        """What weights trained on it are subject to."""
+        return self.card.terms
+
     def __len__(self) -> int:
         return len(self.ids)
 
@@ -94,13 +99,14 @@ class Folder:
 
     def once(self) -> Iterator[Sample]:
         """Yield every sample without keeping it."""
-        return map(self._read, range(len(self)))
+        return map(self.read, range(len(self)))
 
     def files(self, name: str) -> tuple[str, str, str]:
         """Return the color, depth and label file of an image, relative to the data set."""
         return self._rgb_files[name], f'depth/{name}.png', f'{self.label_folder}/{name}.png'
 
-    def _read(self, index: int) -> Sample:
+    def read(self, index: int) -> Sample:
+        """Return a sample without keeping it."""
         name = self.ids[index]
         rgb, depth, labels = self.files(name)
         sample = Sample(

@@ -19,6 +19,11 @@ FRAME = 8
 
 LABELS = 'label40'
 
+TERMS = (
+    'Weights trained on NYU Depth v2 (Silberman, Hoiem, Kohli, Fergus; ECCV 2012), which its '
+    'authors offer for research; check its terms before commercial use.'
+)
+
 CLASSES = {'nyu13': NYU13, 'nyu40': NYU40}
 
 
@@ -54,4 +59,5 @@ def nyu_card(classes: Literal['nyu13', 'nyu40']) -> DataCard:
         map={int(i): class_set.names[table[i]] for i in np.flatnonzero(table != IGNORE)},
         clean_depth=True,
         frame=FRAME,
+        terms=TERMS,
     )

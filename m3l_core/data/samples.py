@@ -66,6 +66,10 @@ class Samples(Protocol):
         """Whether its depth lacks a sensor's holes and noise; see `random_view`."""
 
     @property
+    def terms(self) -> str:
+        """What weights trained on it are subject to."""
+
+    @property
     def ids(self) -> Sequence[str]:
         """The names of its samples, in the order of their index."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from m3l_core.errors import DataError
 
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from m3l_core.data.tree import Tree
+
+Item = TypeVar('Item')
 
 SPLITS = ('train', 'val', 'trainval', 'test', 'all')
 
@@ -53,13 +55,14 @@ class Splits:
 def read_splits(tree: Tree, names: Sequence[str]) -> Splits:
     """Return the splits of the images `names` (sorted), from `train.txt`, `val.txt`, `test.txt`.
 
-    Each list holds names without suffix; `train.txt` may or may not repeat those of `val.txt`.
+    Each list holds names without suffix, perhaps none; `train.txt` may or may not repeat those
+    of `val.txt`.
     What is missing is made up: without `train.txt`, every image that is not in `test.txt`;
     without `val.txt`, the last sixth of each sixth of the training images in the order of their
     names. Such stretches keep the frames of one recording together, which look alike.
 
     Raises:
-        DataError: If a list names an image that is not there, or names none.
+        DataError: If a list names an image that is not there.
     """
     lists = {kind: _read_list(tree, kind, set(names)) for kind in ('train', 'val', 'test')}
     test = lists['test'] or ()
@@ -73,6 +76,13 @@ def read_splits(tree: Tree, names: Sequence[str]) -> Splits:
     train = tuple(name for name in learning if name not in kept)
     both = tuple(dict.fromkeys([*learning, *val]))
     return Splits(train=train, val=val, trainval=both, test=test, every=tuple(names))
+
+
+def spread(items: Sequence[Item], count: int) -> list[Item]:
+    """Return up to `count` of the items, evenly spread; more than one take in both ends."""
+    if len(items) <= count:
+        return list(items)
+    return [items[round(i * (len(items) - 1) / max(1, count - 1))] for i in range(count)]
 
 
 def _made_up_validation(names: Sequence[str]) -> tuple[str, ...]:
@@ -97,8 +107,6 @@ def _read_list(tree: Tree, kind: str, known: set[str]) -> tuple[str, ...] | None
         listed = tuple(dict.fromkeys(tree.read(file).decode('utf-8').split()))
     except UnicodeDecodeError:
         raise DataError(f'{where}: expected one image name in each line, as UTF-8.') from None
-    if not listed:
-        raise DataError(f'{where}: expected one image id in each line, got an empty file.')
     missing = [name for name in listed if name not in known]
     if missing:
         raise DataError(

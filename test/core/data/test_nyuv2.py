@@ -72,9 +72,9 @@ def test_images_of_different_sizes_are_refused_by_name(folder: Path) -> None:
         NyuV2(folder, 'train')[0]
 
 
-def test_an_empty_list_is_refused(folder: Path) -> None:
+def test_an_empty_split_is_refused(folder: Path) -> None:
     (folder / 'test.txt').write_text('')
-    with pytest.raises(DataError, match='got an empty file'):
+    with pytest.raises(DataError, match='expected images in the split test, got none'):
         NyuV2(folder, 'test')
 
 
