@@ -32,6 +32,10 @@ class ModelError(M3lError):
     """A checkpoint, ONNX file or model card that cannot be used."""
 
 
+class TrainingError(M3lError):
+    """A training run cannot go on."""
+
+
 class EngineError(M3lError):
     """An engine that is missing, fails to load, fails to run, or computes wrong labels."""
 

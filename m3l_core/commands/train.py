@@ -1,9 +1,10 @@
 """Train a network on labelled images.
 
 A run that was stopped, by Ctrl-C or a power cut, goes on where it last saved when the same
-command is given again. Example:
+command is given again. Curves: tensorboard --logdir runs. Examples:
 
   m3l train config/train/nyuv2_b0.yaml --data nyuv2
+  m3l train config/train/fine_tune_b0.yaml --data my_images --weights nyuv2_b0.safetensors
 """
 
 from __future__ import annotations
@@ -16,52 +17,80 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from m3l_core.data.batches import Batch
+    from m3l_core.train.trainer import Track
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument('config', type=Path, help='YAML file, such as config/train/nyuv2_b0.yaml')
-    parser.add_argument('--data', type=Path, required=True, help='folder of the data set')
+    parser.add_argument('--data', type=Path, required=True, help='labelled images, see m3l data')
+    parser.add_argument(
+        '--rendered', type=Path, help='frames of m3l rooms to mix in, as rendered_share says'
+    )
+    parser.add_argument(
+        '--val', type=Path, help='data set whose val split is scored (default: that of --data)'
+    )
+    parser.add_argument(
+        '--weights', type=Path, help='checkpoint to start from, with init: pretrained'
+    )
     parser.add_argument('--out', type=Path, help='folder of the run (default: runs/NAME)')
+    parser.add_argument(
+        '--minutes', type=float, default=float('inf'), help='save and stop after so long'
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Train to the end; print where the weights are."""
+    import cv2
+
     from m3l_core.config import from_mapping, load_yaml
     from m3l_core.train.config import TrainConfig
+    from m3l_core.train.sources import open_sources
     from m3l_core.train.trainer import Trainer
 
+    cv2.setNumThreads(1)  # batches are made by threads of ours
     config = from_mapping(TrainConfig, load_yaml(arguments.config), str(arguments.config))
     out = arguments.out or Path('runs') / config.name
-    trainer = Trainer(config, data=arguments.data, out=out)
+    sources = open_sources(
+        arguments.data, config.split, rendered=arguments.rendered, validation=arguments.val
+    )
+    trainer = Trainer(config, sources, out, weights=arguments.weights)
     if trainer.step:
         print(f'{out}: going on from step {trainer.step} of {config.steps}.')
-    trainer.run(_track, print)
+    trainer.run(_track(config.batch_size), print, seconds=arguments.minutes * 60)
     print(f'weights: {trainer.folder.weights}')
     return 0
 
 
-def _track(batches: Iterable[Batch], done: int, total: int) -> Iterator[Batch]:
-    """Yield the batches under a progress bar with speed and time left."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+def _track(batch_size: int) -> Track:
+    """Return what shows a progress bar with pairs per second and time left."""
 
-    columns = (
-        TextColumn('training'),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn('left'),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns) as progress:
-        task = progress.add_task('training', total=total, completed=done)
-        for batch in batches:
-            yield batch
-            progress.advance(task)
+    def track(batches: Iterable[Batch], done: int, total: int) -> Iterator[Batch]:
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
+        columns = (
+            TextColumn('training'),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn('{task.fields[rate]}'),
+            TimeElapsedColumn(),
+            TextColumn('left'),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns) as progress:
+            task = progress.add_task('training', total=total, completed=done, rate='')
+            for batch in batches:
+                yield batch
+                progress.advance(task)
+                speed = progress.tasks[0].speed
+                if speed:
+                    progress.update(task, rate=f'{speed * batch_size:.1f} pairs/s')
+
+    return track

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import NamedTuple, TYPE_CHECKING
 
 import numpy as np
@@ -14,10 +15,12 @@ import torch
 from torch import Tensor
 
 from m3l_core.data.augment import random_view
+from m3l_core.data.cutmix import cutmix
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from m3l_core.data.augment import View
     from m3l_core.data.samples import Samples
 
 
@@ -29,40 +32,34 @@ class Batch(NamedTuple):
     labels: Tensor
 
 
+@dataclass(frozen=True, kw_only=True)
 class Batches:
     """Makes the batch of any step.
 
-    Args:
+    Attributes:
         samples: The data set; each of its samples is seen once before one is seen again.
+        rendered: Frames that take the place of some samples, drawn at random.
         batch_size: Views in a batch.
         size_at: Height and width of the views at a step.
+        rendered_share_at: Probability that a view is of a rendered frame, at a step.
+        cutmix: Probability that a view gets a rectangle of another one.
         seed: Decides order and augmentation.
-        frame: See `random_view`.
     """
 
-    def __init__(
-        self,
-        samples: Samples,
-        *,
-        batch_size: int,
-        size_at: Callable[[int], tuple[int, int]],
-        seed: int,
-        frame: int = 0,
-    ) -> None:
-        self._samples = samples
-        self._batch_size = batch_size
-        self._size_at = size_at
-        self._seed = seed
-        self._frame = frame
+    samples: Samples
+    rendered: Samples | None = None
+    batch_size: int
+    size_at: Callable[[int], tuple[int, int]]
+    rendered_share_at: Callable[[int], float] = lambda _: 0.0
+    cutmix: float = 0.0
+    seed: int
 
     def make(self, step: int) -> Batch:
         """Return the batch of `step`, counted from 0."""
-        generator = np.random.default_rng((self._seed, step))
-        size = self._size_at(step)
-        views = [
-            random_view(self._samples[index], size, generator, frame=self._frame)
-            for index in self._indices(step)
-        ]
+        generator = np.random.default_rng((self.seed, step))
+        size = self.size_at(step)
+        views = [self._view(index, step, size, generator) for index in self._indices(step)]
+        views = cutmix(views, generator, self.cutmix)
         return Batch(*(torch.from_numpy(np.stack(images)) for images in zip(*views, strict=True)))
 
     def stream(self, first: int, last: int, *, threads: int = 2) -> Iterator[Batch]:
@@ -79,11 +76,20 @@ class Batches:
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
 
+    def _view(
+        self, index: int, step: int, size: tuple[int, int], generator: np.random.Generator
+    ) -> View:
+        """Return a view of sample `index`, or of a rendered frame in its place."""
+        if self.rendered is not None and generator.random() < self.rendered_share_at(step):
+            index = int(generator.integers(len(self.rendered)))
+            return random_view(self.rendered[index], size, generator, frame=self.rendered.frame)
+        return random_view(self.samples[index], size, generator, frame=self.samples.frame)
+
     def _indices(self, step: int) -> list[int]:
         """Return which samples are in a batch: a walk through one shuffle after another."""
-        count = len(self._samples)
-        positions = range(step * self._batch_size, (step + 1) * self._batch_size)
+        count = len(self.samples)
+        positions = range(step * self.batch_size, (step + 1) * self.batch_size)
         return [int(self._shuffle(p // count)[p % count]) for p in positions]
 
     def _shuffle(self, epoch: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-        return np.random.default_rng((self._seed, epoch, 1)).permutation(len(self._samples))
+        return np.random.default_rng((self.seed, epoch, 1)).permutation(len(self.samples))

@@ -5,7 +5,7 @@ Dimensions: S images, C channels, D decoder channels, K classes, h, w a quarter 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import cast, TYPE_CHECKING
 
 import torch
 from torch import nn, Tensor
@@ -47,8 +47,9 @@ class Decoder(nn.Module):
         size = pyramid[0].shape[-2:]
         fused = torch.zeros(())
         for features, project, weight in zip(pyramid, self.scales, slices, strict=True):
+            linear = cast('nn.Linear', project)
             # Two linear maps in a row are one, with a C x D matrix in place of a D x D one.
-            tokens = F.linear(to_tokens(features), weight @ project.weight, weight @ project.bias)
+            tokens = F.linear(to_tokens(features), weight @ linear.weight, weight @ linear.bias)
             image = to_image(tokens, *features.shape[-2:])
             if image.shape[-2:] == size:
                 fused = image

@@ -69,7 +69,8 @@ def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         return F.scaled_dot_product_attention(query, key, value)
     # On a CPU the fused kernel's backward is 2 to 6 times slower than these three, as L is small.
     scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
-    return scores.softmax(-1) @ value
+    attended: Tensor = scores.softmax(-1) @ value
+    return attended
 
 
 class Attention(nn.Module):

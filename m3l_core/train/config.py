@@ -31,21 +31,26 @@ class Phase:
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizerConfig:
-    """AdamW with a warm-up and a cosine, the schedule for a network that starts from scratch."""
+    """AdamW and how its rate falls; the defaults suit a network that starts from scratch."""
 
     lr: float = 1e-3
+    decoder_lr: float | None = None
+    """Rate of the decoder; None takes `lr`."""
     weight_decay: float = 0.05
     """Not applied to norms, biases and mask tokens."""
     warmup: float = 0.05
     """Share of the steps during which the rate rises from 0."""
+    decay: Literal['cosine', 'poly'] = 'cosine'
+    """Half a cosine to 0, or `(1 - progress) ** 0.9`."""
     clip: float = 1.0
     """Largest norm of the gradient; a larger one is scaled down to it."""
 
     def __post_init__(self) -> None:
+        rates = {'lr': self.lr, 'decoder_lr': self.decoder_lr or self.lr, 'clip': self.clip}
         problems = [
-            f'{name} must be positive and finite, got {getattr(self, name)}'
-            for name in ('lr', 'clip')
-            if not 0 < getattr(self, name) < math.inf
+            f'{name} must be positive and finite, got {value}'
+            for name, value in rates.items()
+            if not 0 < value < math.inf
         ]
         if not 0 <= self.warmup < 1:
             problems.append(f'warmup must lie in [0, 1), got {self.warmup}')
@@ -55,14 +60,23 @@ class OptimizerConfig:
             raise ConfigError(f'{"; ".join(problems)}.')
 
 
+FROM_SCRATCH = OptimizerConfig()
+FINE_TUNING = OptimizerConfig(
+    lr=1e-4, decoder_lr=3e-4, weight_decay=1e-4, warmup=0.0, decay='poly'
+)
+"""The paper's schedule (Maheshwari, Liu, Kira, WACV 2024), which starts from trained weights."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """One supervised run with modality dropout."""
 
     name: str
-    dataset: Literal['nyuv2'] = 'nyuv2'
-    split: Literal['train', 'trainval'] = 'train'
+    split: Literal['train', 'trainval', 'all'] = 'train'
+    """`train` leaves the images of the validation list out, `trainval` takes them in."""
     encoder: Literal['b0', 'b1', 'b2', 'b3', 'b4', 'b5'] = 'b0'
+    init: Literal['scratch', 'pretrained'] = 'scratch'
+    """Where the weights start; `pretrained` takes those of a checkpoint."""
     depth: DepthEncoding = field(default_factory=DepthEncoding)
     image_size: tuple[int, int] = (480, 640)
     """Camera size that the exported network takes."""
@@ -71,7 +85,12 @@ class TrainConfig:
     steps: int
     batch_size: int = 8
     phases: tuple[Phase, ...]
-    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    rendered_share: tuple[float, float] = (0.0, 0.0)
+    """Share of rendered frames in a batch, at the first step and at the last."""
+    cutmix: float = 0.0
+    """Probability that a view gets a rectangle of another one."""
+    optimizer: OptimizerConfig | None = None
+    """None takes what suits `init`."""
     ema: float = 0.999
     """Weight of the averaged parameters' past; the average is what is scored and kept."""
     precision: Literal['float32', 'bfloat16'] = 'bfloat16'
@@ -96,8 +115,17 @@ class TrainConfig:
             problems.append(f'the shares of phases must add up to 1, got {total:g}')
         if not 0 <= self.ema < 1:
             problems.append(f'ema must lie in [0, 1), got {self.ema}')
+        if not 0 <= self.cutmix <= 1:
+            problems.append(f'cutmix must lie in [0, 1], got {self.cutmix}')
+        if not all(0 <= share <= 1 for share in self.rendered_share):
+            problems.append(f'rendered_share must lie in [0, 1], got {list(self.rendered_share)}')
         if problems:
             raise ConfigError(f'{"; ".join(problems)}.')
+
+    @property
+    def schedule(self) -> OptimizerConfig:
+        """The optimizer in use."""
+        return self.optimizer or (FROM_SCRATCH if self.init == 'scratch' else FINE_TUNING)
 
     def size_at(self, step: int) -> tuple[int, int]:
         """Return the size of the views at `step`, counted from 0."""
@@ -107,6 +135,11 @@ class TrainConfig:
             if step < round(end):
                 return phase.size
         return self.phases[-1].size
+
+    def rendered_share_at(self, step: int) -> float:
+        """Return the probability that a view is of a rendered frame at `step`."""
+        first, last = self.rendered_share
+        return first + (last - first) * step / self.steps
 
 
 def _size_problems(name: str, size: tuple[int, int]) -> list[str]:

@@ -14,23 +14,43 @@ if TYPE_CHECKING:
 
 
 def make_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.AdamW:
-    """Return AdamW that decays matrices and kernels only."""
-    decayed: list[nn.Parameter] = []
-    plain: list[nn.Parameter] = []
+    """Return AdamW that decays matrices and kernels only.
+
+    Each group notes under `peak_lr` the rate that the schedule scales.
+    """
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         exempt = 'norm' in name or name.endswith(('bias', 'mask_token', 'alpha'))
-        (plain if exempt else decayed).append(parameter)
-    groups = [
-        {'params': decayed, 'weight_decay': config.weight_decay},
-        {'params': plain, 'weight_decay': 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=config.lr, fused=True)
+        groups.setdefault((name.startswith('decoder.'), exempt), []).append(parameter)
+    return torch.optim.AdamW(
+        [
+            {
+                'params': parameters,
+                'weight_decay': 0.0 if exempt else config.weight_decay,
+                'peak_lr': (config.decoder_lr if decoder else None) or config.lr,
+            }
+            for (decoder, exempt), parameters in groups.items()
+        ],
+        lr=config.lr,
+        fused=True,
+    )
 
 
-def learning_rate(step: int, steps: int, config: OptimizerConfig) -> float:
-    """Return the rate at `step` of `steps`: a linear rise, then half a cosine down to 0."""
+def set_rate(
+    optimizer: torch.optim.Optimizer, step: int, steps: int, config: OptimizerConfig
+) -> None:
+    """Set the rate of every group for `step` of `steps`, counted from 0."""
+    scale = rate_scale(step, steps, config)
+    for group in optimizer.param_groups:
+        group['lr'] = group['peak_lr'] * scale
+
+
+def rate_scale(step: int, steps: int, config: OptimizerConfig) -> float:
+    """Return the share of the peak rate at `step`: a linear rise, then the decay to 0."""
     warmup = config.warmup * steps
     if step < warmup:
-        return config.lr * (step + 1) / warmup
+        return (step + 1) / warmup
     progress = (step - warmup) / (steps - warmup)
-    return config.lr * 0.5 * (1 + math.cos(math.pi * progress))
+    if config.decay == 'poly':
+        return float((1 - progress) ** 0.9)
+    return 0.5 * (1 + math.cos(math.pi * progress))

@@ -5,108 +5,143 @@ from __future__ import annotations
 import copy
 from dataclasses import asdict
 import datetime
+import math
+import os
 import time
 from typing import Any, TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from m3l_core import __version__
 from m3l_core.checkpoint import save
-from m3l_core.classes import NYU13
-from m3l_core.data.batches import Batches
-from m3l_core.data.nyuv2 import FRAME, NyuV2
+from m3l_core.data.batches import Batch, Batches
+from m3l_core.errors import TrainingError
 from m3l_core.model_card import ModelCard
-from m3l_core.network import Architecture, LinearFusion
 from m3l_core.network.inputs import InputEncoder
+from m3l_core.train.board import Board
 from m3l_core.train.objective import class_weights, draw_present, supervised_loss
 from m3l_core.train.run_folder import RunFolder
-from m3l_core.train.schedule import learning_rate, make_optimizer
+from m3l_core.train.schedule import make_optimizer, set_rate
+from m3l_core.train.start import initial_network
 from m3l_core.train.teacher import follow
-from m3l_core.train.validation import validate
+from m3l_core.train.validation import predict, validate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-    from m3l_core.data.batches import Batch
-    from m3l_core.data.samples import Samples
     from m3l_core.train.config import TrainConfig
+    from m3l_core.train.sources import Sources
 
     Track = Callable[[Iterable[Batch], int, int], Iterator[Batch]]
     """Shows progress: batches, steps done, steps in all -> the same batches."""
 
-NYUV2_TERMS = (
-    'Weights trained on NYU Depth v2 (Silberman, Hoiem, Kohli, Fergus; ECCV 2012), which its '
-    'authors offer for research; check its terms before commercial use.'
-)
+_PICTURES = 4
+"""Validation images that TensorBoard shows."""
 
 
 class Trainer:
-    """Trains a network with modality dropout, from scratch, and keeps its running average.
+    """Trains a network with modality dropout and keeps its running average.
 
     Args:
         config: The run.
-        data: Folder of the data set.
+        sources: The images it sees.
         out: Folder of the run; one that holds an unfinished run of `config` is gone on with.
+        weights: Checkpoint to start from, if the configuration says `init: pretrained`.
+
+    Raises:
+        ConfigError: If weights are missing, or given but not asked for, or of another network.
     """
 
-    def __init__(self, config: TrainConfig, *, data: Path, out: Path) -> None:
+    def __init__(
+        self, config: TrainConfig, sources: Sources, out: Path, *, weights: Path | None = None
+    ) -> None:
         torch.manual_seed(config.seed)
         self.config = config
+        self.sources = sources
+        self.classes = sources.training.classes
         self.folder = RunFolder(out, config)
         self.device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
-        self._training = NyuV2(data, config.split)
-        self._validation = NyuV2(data, 'val')
-        architecture = Architecture.mit(config.encoder, num_classes=len(NYU13))
-        self.student = LinearFusion(architecture).to(self.device)
+        self.student = initial_network(config, len(self.classes), weights).to(self.device)
         self.teacher = copy.deepcopy(self.student).eval()
-        self._optimizer = make_optimizer(self.student, config.optimizer)
+        self._start = weights.name if weights else 'scratch'
+        self._optimizer = make_optimizer(self.student, config.schedule)
         self._masking = torch.Generator().manual_seed(config.seed)
         self._precision = getattr(torch, config.precision)
-        self._weights = class_weights(_count_pixels(self._training)).to(self.device)
+        self._weights = class_weights(sources.count_pixels()).to(self.device)
         self.step = 0
         self.seconds = 0.0
         self._resume()
+        self._board = Board(out / 'tensorboard', self.classes, step=self.step)
 
-    def run(self, track: Track, report: Callable[[str], None]) -> dict[str, float]:
-        """Train to the end and return the last validation; `report` gets lines for a person."""
-        batches = Batches(
-            self._training,
-            batch_size=self.config.batch_size,
-            size_at=self.config.size_at,
-            seed=self.config.seed,
-            frame=FRAME,
+    def run(
+        self, track: Track, report: Callable[[str], None], *, seconds: float = math.inf
+    ) -> dict[str, float]:
+        """Train to the end and return the last validation, empty if time ran out before.
+
+        Args:
+            track: Shows progress.
+            report: Gets lines for a person.
+            seconds: Time after which to save and stop.
+        """
+        steps = self._batches().stream(
+            self.step, self.config.steps, threads=min(8, os.cpu_count() or 1)
         )
-        steps = batches.stream(self.step, self.config.steps)
         scores: dict[str, float] = {}
-        began = time.perf_counter()
+        started = began = time.perf_counter()
         for batch in track(steps, self.step, self.config.steps):
             loss = self._learn(batch)
             self.step += 1
             scores = {}
             last = self.step == self.config.steps
             if self.step % 50 == 0:
-                self.folder.log(step=self.step, loss=loss.item(), seconds=round(self.seconds))
+                self._note(loss.item())
             if last or self.step % self.config.validate_every == 0:
                 scores = self._validate(report)
             now = time.perf_counter()
             self.seconds, began = self.seconds + now - began, now
-            if last or self.step % self.config.save_every == 0:
+            stop = now - started > seconds
+            if last or stop or self.step % self.config.save_every == 0:
                 self._save(scores)
+            if stop and not last:
+                report(f'step {self.step}: stopped as asked; the same command goes on.')
+                return {}
+        self._board.close()
         return scores or self._validate(report)
+
+    def _batches(self) -> Batches:
+        return Batches(
+            samples=self.sources.training,
+            rendered=self.sources.rendered,
+            batch_size=self.config.batch_size,
+            size_at=self.config.size_at,
+            rendered_share_at=self.config.rendered_share_at,
+            cutmix=self.config.cutmix,
+            seed=self.config.seed,
+        )
+
+    def _note(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f'step {self.step}: the loss is {loss}. Run again from the last save with '
+                'a lower lr, or in float32.'
+            )
+        self.folder.log(step=self.step, loss=loss, seconds=round(self.seconds))
+        rate = self._optimizer.param_groups[0]['lr']
+        self._board.numbers('train', {'loss': loss, 'lr': rate}, step=self.step)
 
     def card(self, scores: dict[str, float]) -> ModelCard:
         """Return the card of the averaged network, with what was measured on validation."""
         return ModelCard(
             name=self.config.name,
             architecture=self.student.architecture,
-            classes=NYU13,
+            classes=self.classes,
             image_size=self.config.image_size,
             network_size=self.config.network_size,
             depth=self.config.depth,
             training={
-                'data': f'NYUv2 {self.config.split}, {len(self._training)} images',
+                'data': self.sources.describe(),
+                'start': self._start,
                 'recipe': asdict(self.config),
                 'steps': self.step,
                 'pairs': self.step * self.config.batch_size,
@@ -116,28 +151,27 @@ class Trainer:
                 'date': datetime.datetime.now(tz=datetime.timezone.utc).date().isoformat(),
             },
             metrics={'val': scores} if scores else {},
-            license_note=NYUV2_TERMS,
+            license_note=self.sources.training.terms,
         )
 
     def _learn(self, batch: Batch) -> torch.Tensor:
         """Take one step on a batch; return its loss."""
-        rate = learning_rate(self.step, self.config.steps, self.config.optimizer)
-        for group in self._optimizer.param_groups:
-            group['lr'] = rate
         self.student.train()
+        batch = Batch(*(tensor.to(self.device, non_blocking=True) for tensor in batch))
         present = draw_present(len(batch.labels), self._masking).to(self.device)
         encoder = self._encoder(batch.labels.shape[1:])
-        rgb, depth = encoder(batch.rgb.to(self.device), batch.depth_m.to(self.device))
+        rgb, depth = encoder(batch.rgb, batch.depth_m)
         with torch.autocast(
             self.device.type, self._precision, enabled=self._precision != torch.float32
         ):
             streams = self.student.stream_logits(rgb, depth, present)
             ensemble = self.student.ensemble(streams)
-        labels = batch.labels.to(self.device)
-        loss = supervised_loss(streams, ensemble, labels, self._weights)
+        loss = supervised_loss(streams, ensemble, batch.labels, self._weights)
+        schedule = self.config.schedule
+        set_rate(self._optimizer, self.step, self.config.steps, schedule)
         self._optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.student.parameters(), self.config.optimizer.clip)
+        torch.nn.utils.clip_grad_norm_(self.student.parameters(), schedule.clip)
         self._optimizer.step()
         follow(self.teacher, self.student, momentum=self.config.ema, step=self.step)
         return loss.detach()
@@ -147,8 +181,13 @@ class Trainer:
 
     def _validate(self, report: Callable[[str], None]) -> dict[str, float]:
         encoder = self._encoder(self.config.size_at(self.step - 1))
-        scores = validate(self.teacher, encoder, self._validation, precision=self._precision)
+        validation = self.sources.validation
+        scores = validate(self.teacher, encoder, validation, precision=self._precision)
         self.folder.log(step=self.step, **scores)
+        self._board.numbers('val', scores, step=self.step)
+        for index in range(0, len(validation), -(-len(validation) // _PICTURES)):
+            labels = predict(self.teacher, encoder, validation[index], precision=self._precision)
+            self._board.prediction(validation[index], labels, step=self.step)
         text = ', '.join(f'{name} {value:.1f}' for name, value in scores.items())
         report(f'step {self.step}: val mIoU % {text}')
         return scores
@@ -178,11 +217,3 @@ class Trainer:
         self._masking.set_state(state['masking'])
         torch.set_rng_state(state['torch'])
         torch.cuda.set_rng_state_all(state['cuda'])
-
-
-def _count_pixels(samples: Samples) -> torch.Tensor:
-    """Return how many pixels of each class the labels hold, `(13,)`."""
-    counts = np.zeros(256, np.int64)
-    for index in range(len(samples)):
-        counts += np.bincount(samples[index].labels.ravel(), minlength=256)
-    return torch.from_numpy(counts[: len(NYU13)])

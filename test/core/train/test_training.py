@@ -13,10 +13,18 @@ torch = pytest.importorskip('torch')
 
 from m3l_core import checkpoint  # noqa: E402
 from m3l_core.config import from_mapping  # noqa: E402
-from m3l_core.errors import ConfigError, ModelError  # noqa: E402
-from m3l_core.train.config import OptimizerConfig, Phase, TrainConfig  # noqa: E402
+from m3l_core.errors import ConfigError, ModelError, TrainingError  # noqa: E402
+from m3l_core.network import Architecture, LinearFusion  # noqa: E402
+from m3l_core.train.config import (  # noqa: E402
+    FINE_TUNING,
+    FROM_SCRATCH,
+    OptimizerConfig,
+    Phase,
+    TrainConfig,
+)
 from m3l_core.train.objective import class_weights, draw_present, supervised_loss  # noqa: E402
-from m3l_core.train.schedule import learning_rate, make_optimizer  # noqa: E402
+from m3l_core.train.schedule import make_optimizer, rate_scale, set_rate  # noqa: E402
+from m3l_core.train.sources import open_sources  # noqa: E402
 from m3l_core.train.teacher import follow  # noqa: E402
 from m3l_core.train.trainer import Trainer  # noqa: E402
 
@@ -56,7 +64,7 @@ def images(tmp_path: Path) -> Path:
 
 def train(config: TrainConfig, images: Path, out: Path, *, until: int | None = None) -> Trainer:
     """Return a trainer that ran to the end, or was stopped before step `until`."""
-    trainer = Trainer(config, data=images, out=out)
+    trainer = Trainer(config, open_sources(images, config.split), out)
     trainer.run(lambda batches, *_: _first(batches, (until or config.steps) - trainer.step), str)
     return trainer
 
@@ -97,23 +105,47 @@ def test_values_no_run_could_use_are_refused(change: dict[str, object], problem:
 
 
 def test_rate_rises_linearly_and_falls_to_nothing() -> None:
-    config = OptimizerConfig(lr=1.0, warmup=0.1)
-    rates = [learning_rate(step, 100, config) for step in range(100)]
-    assert rates[:3] == pytest.approx([0.1, 0.2, 0.3])
-    assert max(rates) == rates[9] == rates[10] == 1.0
-    assert rates[55] == pytest.approx(0.5)
-    assert 0 < rates[-1] < 0.001
+    config = OptimizerConfig(warmup=0.1)
+    scales = [rate_scale(step, 100, config) for step in range(100)]
+    assert scales[:3] == pytest.approx([0.1, 0.2, 0.3])
+    assert max(scales) == scales[9] == scales[10] == 1.0
+    assert scales[55] == pytest.approx(0.5)
+    assert 0 < scales[-1] < 0.001
 
 
-def test_norms_biases_and_tokens_are_not_decayed() -> None:
-    from m3l_core.network import Architecture, LinearFusion
+def test_fine_tuning_decays_as_published() -> None:
+    assert rate_scale(0, 100, FINE_TUNING) == 1
+    assert rate_scale(75, 100, FINE_TUNING) == pytest.approx(0.25**0.9)
 
+
+def test_norms_biases_and_tokens_are_not_decayed_and_the_decoder_learns_faster() -> None:
     model = LinearFusion(Architecture.mit('b0', num_classes=13))
-    decayed, plain = make_optimizer(model, OptimizerConfig()).param_groups
-    assert all(parameter.ndim >= 2 for parameter in decayed['params'])
-    assert plain['weight_decay'] == 0
-    count = len(decayed['params']) + len(plain['params'])
-    assert count == len(list(model.parameters()))
+    optimizer = make_optimizer(model, FINE_TUNING)
+    rates, decays = {}, {}
+    set_rate(optimizer, 0, 10, FINE_TUNING)
+    for group in optimizer.param_groups:
+        for parameter in group['params']:
+            rates[parameter], decays[parameter] = group['lr'], group['weight_decay']
+    assert len(rates) == len(list(model.parameters()))
+    for name, parameter in model.named_parameters():
+        assert rates[parameter] == (3e-4 if name.startswith('decoder.') else 1e-4), name
+        if parameter.ndim < 2 or 'norm' in name:
+            assert decays[parameter] == 0, name
+    assert decays[model.decoder.fuse.weight] == 1e-4
+
+
+@pytest.mark.parametrize(
+    ('init', 'optimizer', 'expected'),
+    [
+        ('scratch', None, FROM_SCRATCH),
+        ('pretrained', None, FINE_TUNING),
+        ('pretrained', OptimizerConfig(lr=5e-4), OptimizerConfig(lr=5e-4)),
+    ],
+)
+def test_where_the_weights_start_picks_the_schedule(
+    init: str, optimizer: OptimizerConfig | None, expected: OptimizerConfig
+) -> None:
+    assert replace(CONFIG, init=init, optimizer=optimizer).schedule == expected
 
 
 def test_rare_classes_weigh_more_within_limits() -> None:
@@ -165,7 +197,7 @@ def test_a_resumed_run_ends_at_the_same_numbers(images: Path, tmp_path: Path) ->
     torch.set_num_threads(1)
     whole = train(CONFIG, images, tmp_path / 'whole')
     train(CONFIG, images, tmp_path / 'parts', until=4)
-    resumed = Trainer(CONFIG, data=images, out=tmp_path / 'parts')
+    resumed = Trainer(CONFIG, open_sources(images, 'train'), tmp_path / 'parts')
     assert resumed.step == 4
     rest = train(CONFIG, images, tmp_path / 'parts')
     wanted = whole.student.state_dict()
@@ -176,11 +208,76 @@ def test_a_resumed_run_ends_at_the_same_numbers(images: Path, tmp_path: Path) ->
 def test_another_configuration_is_refused_in_the_same_folder(images: Path, tmp_path: Path) -> None:
     train(CONFIG, images, tmp_path / 'run', until=2)
     with pytest.raises(ConfigError, match='other values of ema, seed'):
-        Trainer(replace(CONFIG, seed=1, ema=0.5), data=images, out=tmp_path / 'run')
+        Trainer(replace(CONFIG, seed=1, ema=0.5), open_sources(images, 'train'), tmp_path / 'run')
 
 
 def test_a_damaged_state_is_named(images: Path, tmp_path: Path) -> None:
     train(CONFIG, images, tmp_path / 'run', until=2)
     (tmp_path / 'run' / 'state.pt').write_bytes(b'torn')
     with pytest.raises(ModelError, match=r'state\.pt: cannot be read'):
-        Trainer(CONFIG, data=images, out=tmp_path / 'run')
+        Trainer(CONFIG, open_sources(images, 'train'), tmp_path / 'run')
+
+
+def test_a_run_starts_from_the_weights_of_another(images: Path, tmp_path: Path) -> None:
+    first = train(replace(CONFIG, steps=2), images, tmp_path / 'first')
+    weights = tmp_path / 'first' / 'small.safetensors'
+    second = replace(CONFIG, init='pretrained', optimizer=OptimizerConfig())
+    trainer = Trainer(second, open_sources(images, 'train'), tmp_path / 'second', weights=weights)
+    wanted = first.teacher.state_dict()
+    for name, tensor in trainer.student.state_dict().items():
+        assert torch.equal(tensor, wanted[name]), name
+    assert trainer.card({}).training['start'] == 'small.safetensors'
+
+
+def test_weights_and_init_must_agree(images: Path, tmp_path: Path) -> None:
+    sources = open_sources(images, 'train')
+    with pytest.raises(ConfigError, match='pretrained needs a checkpoint'):
+        Trainer(replace(CONFIG, init='pretrained'), sources, tmp_path / 'run')
+    train(replace(CONFIG, steps=1), images, tmp_path / 'first')
+    weights = tmp_path / 'first' / 'small.safetensors'
+    with pytest.raises(ConfigError, match='is scratch, but weights were given'):
+        Trainer(CONFIG, sources, tmp_path / 'other', weights=weights)
+    b1 = replace(CONFIG, init='pretrained', encoder='b1')
+    with pytest.raises(ConfigError, match='expected an b1'):
+        Trainer(b1, sources, tmp_path / 'third', weights=weights)
+
+
+def test_time_that_runs_out_saves_and_the_same_run_goes_on(images: Path, tmp_path: Path) -> None:
+    lines: list[str] = []
+    trainer = Trainer(CONFIG, open_sources(images, 'train'), tmp_path / 'run')
+    scores = trainer.run(lambda batches, *_: batches, lines.append, seconds=0)
+    assert scores == {}
+    assert lines == ['step 1: stopped as asked; the same command goes on.']
+    assert Trainer(CONFIG, open_sources(images, 'train'), tmp_path / 'run').step == 1
+
+
+def test_a_loss_that_is_no_number_ends_the_run(images: Path, tmp_path: Path) -> None:
+    config = replace(CONFIG, steps=50)
+    trainer = Trainer(config, open_sources(images, 'train'), tmp_path / 'run')
+    torch.nn.init.constant_(trainer.student.decoder.classify.bias, float('nan'))
+    with pytest.raises(TrainingError, match='step 50: the loss is nan'):
+        trainer.run(lambda batches, *_: batches, str)
+
+
+def test_a_run_leaves_curves_and_pictures_for_tensorboard(images: Path, tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    train(replace(CONFIG, steps=50, validate_every=50), images, tmp_path / 'run')
+    events = EventAccumulator(str(tmp_path / 'run' / 'tensorboard'))
+    events.Reload()
+    tags = events.Tags()
+    assert {'train/loss', 'train/lr', 'val/both', 'val/mm_robust'} <= set(tags['scalars'])
+    assert len(tags['images']) == 2
+
+
+def test_data_sets_of_other_classes_are_not_mixed(images: Path, tmp_path: Path) -> None:
+    other = tmp_path / 'other'
+    for kind in ('rgb', 'depth', 'labels'):
+        (other / kind).mkdir(parents=True)
+    for name in ('a', 'b'):
+        cv2.imwrite(str(other / f'rgb/{name}.png'), np.zeros((48, 64, 3), np.uint8))
+        cv2.imwrite(str(other / f'depth/{name}.png'), np.ones((48, 64), np.uint16))
+        cv2.imwrite(str(other / f'labels/{name}.png'), np.zeros((48, 64), np.uint8))
+    (other / 'card.yaml').write_text('classes: [dog, cat]')
+    with pytest.raises(ConfigError, match='got dog, cat'):
+        open_sources(images, 'train', rendered=other)

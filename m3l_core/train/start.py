@@ -1,0 +1,47 @@
+"""The network that a run begins with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from m3l_core.checkpoint import load
+from m3l_core.errors import ConfigError
+from m3l_core.network import Architecture, LinearFusion
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from m3l_core.train.config import TrainConfig
+
+
+def initial_network(config: TrainConfig, classes: int, weights: Path | None) -> LinearFusion:
+    """Return the network with weights from chance, or from a checkpoint as `config.init` says.
+
+    A checkpoint of other classes gives everything but the layer that tells them apart.
+
+    Raises:
+        ConfigError: If weights are missing, or given but not asked for, or of another encoder
+            or depth encoding.
+        ModelError: If the checkpoint cannot be read.
+    """
+    model = LinearFusion(Architecture.mit(config.encoder, num_classes=classes))
+    if weights is None and config.init == 'pretrained':
+        raise ConfigError('init: pretrained needs a checkpoint. Give one with --weights.')
+    if weights is not None and config.init == 'scratch':
+        raise ConfigError(
+            f'init: is scratch, but weights were given. Say init: pretrained to use {weights}.'
+        )
+    if weights is None:
+        return model
+    trained, card = load(weights)
+    expected = (model.architecture.embed_dims, model.architecture.depths, config.depth)
+    if (card.architecture.embed_dims, card.architecture.depths, card.depth) != expected:
+        raise ConfigError(
+            f'{weights}: expected an {config.encoder} that was trained with depth encoded as '
+            f'{config.depth}, got another. Change encoder or depth, or give other weights.'
+        )
+    state = trained.state_dict()
+    if card.architecture.num_classes != classes:
+        state = {name: value for name, value in state.items() if '.classify.' not in name}
+    model.load_state_dict(state, strict=False)
+    return model
