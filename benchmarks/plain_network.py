@@ -32,17 +32,21 @@ class PlainNetwork(nn.Module):
         self.eval()
 
     def forward(self, rgb: Tensor, depth: Tensor) -> Tensor:
-        """Return `(1, K, H, W)` of `(1, 3, H, W)` each."""
+        """Return `(B, K, H, W)` of `(B, 3, H, W)` each."""
+        shares = self.alpha.softmax(0)
+        logits = self.stream_logits(rgb, depth)
+        ensemble = shares[0] * logits[0] + shares[1] * logits[1]
+        return F.interpolate(ensemble, rgb.shape[-2:], mode='bilinear', align_corners=True)
+
+    def stream_logits(self, rgb: Tensor, depth: Tensor) -> Streams:
+        """Return each stream's logits `(B, K, h, w)` at a quarter of the input size."""
         images = [rgb, depth]
         pyramids: list[Streams] = [[], []]
         for stage in self.stages:
             images = stage(images)
             for pyramid, image in zip(pyramids, images, strict=True):
                 pyramid.append(image)
-        shares = self.alpha.softmax(0)
-        logits = [self.decoder(pyramid) for pyramid in pyramids]
-        ensemble = shares[0] * logits[0] + shares[1] * logits[1]
-        return F.interpolate(ensemble, rgb.shape[-2:], mode='bilinear', align_corners=True)
+        return [self.decoder(pyramid) for pyramid in pyramids]
 
 
 class PlainNorm(nn.Module):
