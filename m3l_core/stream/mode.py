@@ -125,8 +125,8 @@ class ModeKeeper:
         mode, reason = self._next(rgb, depth, now_ns, period_ns)
         if mode is not self.mode:
             self._enter(mode, reason, now_ns)
-        elif _word(reason) != _word(self.reason):
-            self.reason = reason
+        else:
+            self.reason = reason  # Its numbers are those of now.
 
     def reset(self, now_ns: int, reason: str) -> None:
         """Return to NO_INPUT."""

@@ -8,7 +8,7 @@ from itertools import pairwise
 import random
 
 from m3l_core.frames import Modality
-from m3l_core.stream import Mode, Stream, StreamConfig, Taken, Transition
+from m3l_core.stream import Finding, Mode, Stream, StreamConfig, Taken, Transition
 
 RGB, DEPTH = Modality.RGB, Modality.DEPTH
 EPOCH_NS = 1_700_000_000_000_000_000
@@ -106,6 +106,8 @@ def simulate(
     each: Callable[[Stream], None] | None = None,
     until_ms: float | None = None,
     stalls: Callable[[int], int] | None = None,
+    look: Callable[[Taken], dict[Modality, Finding]] | None = None,
+    fallback: list[Event] | None = None,
 ) -> Run:
     """Feed images to a stream as a node does: one engine that takes whenever it is free.
 
@@ -116,12 +118,17 @@ def simulate(
         each: Called after every step.
         until_ms: When to stop; by default with the last image.
         stalls: Maps an arrival to when a stalled machine really delivers it.
+        look: Says what the images of a frame that is taken turn out to be.
+        fallback: Images of depth that is not registered to RGB.
     """
     run = Run(Stream(config or StreamConfig()))
     delay = stalls or (lambda at: at)
+    other = fallback or []
     events = sorted(
-        ((delay(e.arrival_ns), e) for images in streams for e in images), key=lambda pair: pair[0]
+        ((delay(e.arrival_ns), e) for images in (*streams, other) for e in images),
+        key=lambda pair: pair[0],
     )
+    unregistered = set(map(id, other))
     end = ms(until_ms) if until_ms is not None else events[-1][0]
     free_at = 0
     next_event = 0
@@ -138,13 +145,18 @@ def simulate(
         now = min(times)
         if next_event < len(events) and events[next_event][0] <= now:
             image = events[next_event][1]
-            run.stream.add(image.modality, image, stamp_ns=image.stamp_ns, now_ns=now)
+            if id(image) in unregistered:
+                run.stream.add_fallback(image, stamp_ns=image.stamp_ns, now_ns=now)
+            else:
+                run.stream.add(image.modality, image, stamp_ns=image.stamp_ns, now_ns=now)
             next_event += 1
         if free_at <= now:
             taken = run.stream.take(now)
             if taken is not None:
                 free_at = now + ms(engine_ms)
                 run.labels.append((free_at, taken))
+                for modality, finding in look(taken).items() if look else ():
+                    run.stream.note_content(modality, finding, now_ns=now)
         run.transitions += run.stream.tick(now)
         run.modes.append((now, run.stream.mode))
         if each is not None:
