@@ -85,22 +85,24 @@ def _edges(
 def _shadow(
     depth_m: NDArray[np.float32], focal_px: float, generator: Generator
 ) -> NDArray[np.bool_]:
-    """Return what a projector beside the camera does not reach, being behind something nearer."""
     baseline_m = generator.uniform(0.03, 0.1)
+    if generator.random() < 0.5:
+        return projector_shadow(depth_m, focal_px, baseline_m)
+    return projector_shadow(depth_m[:, ::-1], focal_px, baseline_m)[:, ::-1]
+
+
+def projector_shadow(
+    depth_m: NDArray[np.float32], focal_px: float, baseline_m: float
+) -> NDArray[np.bool_]:
+    """Return what a projector to the right of the camera does not reach: a band left of things."""
     inverse = cv2.divide(1.0, np.maximum(depth_m, np.float32(_NEAREST_M)))
     inverse *= depth_m > 0
-    # Where the projector sees each pixel; what it sees left of a later one is hidden behind that.
+    # Where the projector sees each pixel: behind what lies to the right and is seen further left.
     column = np.arange(depth_m.shape[1], dtype=np.float32)
     column = column - inverse * np.float32(focal_px * baseline_m)
     nearest = np.minimum.accumulate(column[:, ::-1], axis=1)[:, ::-1]
     hidden: NDArray[np.bool_] = column > nearest + np.float32(0.75)
     return hidden
-
-
-def _mirrored_shadow(
-    depth_m: NDArray[np.float32], focal_px: float, generator: Generator
-) -> NDArray[np.bool_]:
-    return _shadow(depth_m[:, ::-1], focal_px, generator)[:, ::-1]
 
 
 def _grazing(
@@ -125,9 +127,8 @@ def _patches(
 ) -> NDArray[np.bool_]:
     """Return irregular patches, as dark and shining surfaces leave them."""
     del focal_px
-    field = coarse(
-        depth_m.shape, max(3, depth_m.shape[0] // int(generator.integers(4, 16))), generator
-    )
+    cell = max(3, depth_m.shape[0] // int(generator.integers(4, 16)))
+    field = coarse(depth_m.shape, cell, generator)
     return np.asarray(field > np.float32(generator.uniform(0.7, 1.0)))
 
 
@@ -145,8 +146,7 @@ def _speckle(
 
 _LOSSES = (
     (0.7, _edges),
-    (0.35, _shadow),
-    (0.35, _mirrored_shadow),
+    (0.6, _shadow),
     (0.5, _grazing),
     (0.4, _patches),
     (0.3, _speckle),
