@@ -14,7 +14,7 @@ import numpy as np
 
 from m3l_core.errors import FrameError
 from m3l_core.stream.compressed_image import decode_gray_png, encode_png
-from m3l_core.stream.depth_units import drop_non_readings, meters
+from m3l_core.stream.depth_units import meters
 from m3l_core.stream.image_header import is_png, shown
 from m3l_core.stream.rvl import decode_rvl
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _HEADER = struct.Struct('<iff')
 """A kind, then A and B of `depth = A / (value - B)`, used for 32FC1 only."""
+
+_LARGEST_A = 1e30
+"""Far beyond what anyone sets (some 10,000), and no value divides it to more than a float32."""
 
 _WHERE = 'compressed depth image'
 
@@ -65,14 +68,13 @@ def encode_compressed_depth(depth_mm: NDArray[np.uint16]) -> bytes:
 
 def _dequantized(values: NDArray[np.uint16], a: float, b: float) -> NDArray[np.float32]:
     """Return the meters that 32FC1 was quantized from; value 0 means no reading."""
-    if not np.isfinite([a, b]).all():
+    if not (0 < a <= _LARGEST_A and np.isfinite(b)):
         raise FrameError(
-            f'{_WHERE}: expected finite A and B in its header, got {a} and {b}. '
+            f'{_WHERE}: expected A > 0 and a finite B in its header, got {a} and {b}. '
             'It was damaged on its way.'
         )
-    depth_m = values.astype(np.float32)
-    depth_m -= np.float32(b)
-    with np.errstate(divide='ignore', over='ignore', invalid='ignore'):
-        np.divide(np.float32(a), depth_m, out=depth_m)
-    depth_m[values == 0] = 0
-    return drop_non_readings(depth_m)
+    depth_m: NDArray[np.float32] = np.subtract(values, np.float32(b), dtype=np.float32)
+    last_without_reading = np.uint16(min(max(b, 0), 65535))  # Up to B, depth would be negative.
+    depth_m[values <= last_without_reading] = np.inf
+    np.divide(np.float32(a), depth_m, out=depth_m)
+    return depth_m

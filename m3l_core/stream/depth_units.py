@@ -11,17 +11,15 @@ if TYPE_CHECKING:
 
 
 def meters(depth: NDArray[np.generic]) -> NDArray[np.float32]:
-    """Return a float32 copy in meters of integer millimeters or float meters (REP 118)."""
+    """Return a float32 copy in meters of integer millimeters or float meters (REP 118).
+
+    0 where floats are no reading: NaN, infinite or negative.
+    """
     with np.errstate(over='ignore', invalid='ignore'):  # Of 64 bits, or of damage.
         depth_m = np.array(depth, np.float32, order='C')
     if depth.dtype.kind == 'u':
         depth_m *= np.float32(0.001)
         return depth_m
-    return drop_non_readings(depth_m)
-
-
-def drop_non_readings(depth_m: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Set NaN, infinite and negative values, to which REP 117 gives a meaning, to 0 in place."""
     with np.errstate(invalid='ignore'):
         depth_m[~((depth_m > 0) & (depth_m < np.inf))] = 0
     return depth_m

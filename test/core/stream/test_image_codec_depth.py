@@ -94,6 +94,19 @@ def test_quantized_values_at_the_pole_are_no_reading() -> None:
     assert decoded.tolist() == [[0, 2, 0]]
 
 
+@pytest.mark.parametrize('a', [1e-30, 9e29])
+@pytest.mark.parametrize('b', [-3e38, -1.0, 0.0, 0.99999994, 65534.5, 65535.0, 3e38])
+@pytest.mark.filterwarnings('error')
+def test_any_quantization_gives_finite_depth(a: float, b: float) -> None:
+    values = np.array([[0, 1, 2, 65534, 65535]], np.uint16)
+    data = depth_data(encode_png(values), a, b)
+    decoded = decode_depth(compressed('32FC1; compressedDepth png', data))
+    assert np.isfinite(decoded).all()
+    assert (decoded >= 0).all()
+    assert not decoded[0, 0]
+    assert not decoded[values <= b].any()
+
+
 # --- RVL --------------------------------------------------------------------------------------
 
 

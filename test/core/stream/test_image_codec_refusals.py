@@ -228,8 +228,8 @@ def test_a_color_image_is_refused_with_what_is_wrong(message: SimpleNamespace, t
                 '32FC1; compressedDepth png',
                 depth_data(encode_png(DEPTH_MM), np.nan, 1),
             ),
-            'compressed depth image: expected finite A and B in its header, got nan and 1.0. '
-            'It was damaged on its way.',
+            'compressed depth image: expected A > 0 and a finite B in its header, got nan '
+            'and 1.0. It was damaged on its way.',
         ),
     ],
 )
@@ -244,3 +244,10 @@ def test_a_png_with_a_flipped_bit_is_refused() -> None:
     data[len(data) // 2] ^= 1
     with pytest.raises(FrameError, match='got a wrong checksum at byte 33'):
         decode_depth(compressed('16UC1; compressedDepth png', bytes(data)))
+
+
+@pytest.mark.parametrize(('a', 'b'), [(0, 1), (-1, 1), (2e30, 1), (np.inf, 1), (1, -np.inf)])
+def test_quantization_that_no_encoder_makes_is_refused(a: float, b: float) -> None:
+    data = depth_data(encode_png(DEPTH_MM), a, b)
+    with pytest.raises(FrameError, match='expected A > 0 and a finite B in its header, got'):
+        decode_depth(compressed('32FC1; compressedDepth png', data))
