@@ -27,6 +27,7 @@ class Training:
     scales: tuple[float, ...] = ()
     method: Literal['supervised', 'm3l'] = 'supervised'
     folder: Path | None = None
+    names: dict[int, str] = field(default_factory=dict)
     optimizer: Optimizer = field(default_factory=Optimizer)
 
 
@@ -42,11 +43,12 @@ def test_mapping_fills_nested_dataclasses_and_keeps_defaults() -> None:
         'size': [240, 320],
         'scales': [1, 0.5],
         'folder': 'runs/a',
+        'names': {1: 'one'},
         'optimizer': {'rate': 1},
     }
     config = from_mapping(Training, values, 'train.yaml')
     assert config == Training(
-        5, (240, 320), (1.0, 0.5), 'supervised', Path('runs/a'), Optimizer(1.0)
+        5, (240, 320), (1.0, 0.5), 'supervised', Path('runs/a'), {1: 'one'}, Optimizer(1.0)
     )
     assert isinstance(config.optimizer.rate, float)
     assert from_mapping(Training, {'steps': 5, 'folder': None}, 'x') == Training(5)
@@ -54,7 +56,7 @@ def test_mapping_fills_nested_dataclasses_and_keeps_defaults() -> None:
 
 def test_every_problem_is_named_at_once() -> None:
     assert refusal({'step': 5, 'method': 'magic', 'size': [1, 2, 3]}) == (
-        "train.yaml.step: unknown key, expected one of ['folder', 'method', 'optimizer', "
+        "train.yaml.step: unknown key, expected one of ['folder', 'method', 'names', 'optimizer', "
         "'scales', 'size', 'steps']; train.yaml.steps: is missing; "
         'train.yaml.method: expected one of '
         "['supervised', 'm3l'], got 'magic'; train.yaml.size: expected 2 entries, got 3."
@@ -102,3 +104,10 @@ def test_bad_yaml_file_is_refused_in_one_line(
     with pytest.raises(ConfigError, match=re.escape(f'{path}: {text}')) as caught:
         load_yaml(path)
     assert '\n' not in str(caught.value)
+
+
+def test_keys_and_values_of_a_mapping_are_checked() -> None:
+    assert refusal({'steps': 1, 'names': {'a': 1}}) == (
+        "train.yaml.names: key: expected int, got 'a'; train.yaml.names.a: expected str, got 1."
+    )
+    assert 'train.yaml.names: expected a mapping, got 3' in refusal({'steps': 1, 'names': 3})
