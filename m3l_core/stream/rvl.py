@@ -94,13 +94,16 @@ def _numbers(code: memoryview) -> NDArray[np.int32]:
     return numbers
 
 
-def _run_starts(numbers: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Return the places of the runs among the numbers, to the last one."""
+def _run_starts(numbers: NDArray[np.int32], most: int) -> NDArray[np.int64]:
+    """Return the places of the runs among the numbers, at most that many."""
     # Where the next run begins, if one begins here; ints, as an array's items cost more.
     following = (np.arange(2, len(numbers) + 1) + numbers[1:]).data
+    end = len(following)
     starts: list[int] = []
     place = 0
-    while place < len(following):
+    for _ in range(most):
+        if place >= end:
+            break
         starts.append(place)
         place = following[place]
     return np.array(starts, np.int64)
@@ -108,7 +111,8 @@ def _run_starts(numbers: NDArray[np.int32]) -> NDArray[np.int64]:
 
 def _values(numbers: NDArray[np.int32], pixels: int) -> NDArray[np.uint16] | None:
     """Return the pixels, one after another, or None if the runs do not make that many."""
-    starts = _run_starts(numbers)
+    # All but the first and last have a zero and a nonzero; more runs only waste time.
+    starts = _run_starts(numbers, pixels // 2 + 1)
     runs = np.stack([numbers[starts], numbers[starts + 1]], axis=1)  # zeros, nonzeros
     complete = np.flatnonzero(np.cumsum(runs.sum(axis=1), dtype=np.int64) == pixels)
     if not len(complete):

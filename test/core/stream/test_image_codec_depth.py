@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 import warnings
 
 from image_messages import (
@@ -135,6 +136,13 @@ def test_an_rvl_code_is_read_as_the_paper_writes_it() -> None:
 def test_rvl_is_decoded_without_loss(values: np.ndarray) -> None:
     decoded = decode_depth(compressed('16UC1; compressedDepth rvl', depth_data(rvl(values))))
     np.testing.assert_array_equal(np.rint(decoded * 1000), values)
+
+
+def test_every_pattern_of_few_pixels_survives_rvl() -> None:
+    for pixels in (pattern for n in range(1, 7) for pattern in product((0, 1, 9), repeat=n)):
+        data = depth_data(rvl(np.array([pixels], np.uint16)))
+        decoded = decode_depth(compressed('16UC1; compressedDepth rvl', data))
+        assert np.rint(decoded * 1000).tolist() == [list(pixels)]
 
 
 def test_a_png_is_read_whatever_codec_the_format_names() -> None:
