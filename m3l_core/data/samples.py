@@ -8,6 +8,7 @@ from typing import Any, Protocol, TYPE_CHECKING
 import cv2
 import numpy as np
 
+from m3l_core.data.indexed_png import as_gray
 from m3l_core.errors import DataError
 from m3l_core.frames import meters
 
@@ -123,11 +124,14 @@ def decode_depth(data: bytes, where: str) -> NDArray[np.uint16]:
 def decode_ids(data: bytes, where: str) -> NDArray[np.uint8]:
     """Return the image of class ids `(H, W)` in the bytes of the file `where`.
 
+    In a PNG with a palette the ids are the indices, whatever their colors.
+
     Raises:
         DataError: If it is no image, or not 8 bits in one channel.
     """
-    ids: NDArray[np.uint8] = _decode_plane(data, where, np.uint8, '8-bit PNG of class ids')
-    return ids
+    gray, step = as_gray(data)
+    ids: NDArray[np.uint8] = _decode_plane(gray, where, np.uint8, '8-bit PNG of class ids')
+    return ids if step == 1 else ids // np.uint8(step)
 
 
 def _bytes(path: Path) -> bytes:
