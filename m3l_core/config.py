@@ -106,11 +106,11 @@ def _convert_dataclass(kind: Any, value: Any, where: str, problems: list[str]) -
     if not isinstance(value, dict):
         problems.append(f'{where}: expected a mapping, got {value!r}')
         return value
-    before = len(problems)
     hints = get_type_hints(kind)
     known = {field.name: field for field in fields(kind) if field.init}
     for key in value.keys() - known.keys():
         problems.append(f'{where}.{key}: unknown key, expected one of {sorted(known)}')
+    before = len(problems)  # the known keys may be refused too
     for name, field in known.items():
         required = field.default is field.default_factory is dataclasses.MISSING
         if required and name not in value:

@@ -43,8 +43,13 @@ def twins(splits: Splits, images: Sequence[Inspection]) -> list[str]:
 
 
 def lookalikes(splits: Splits, images: Sequence[Inspection]) -> list[str]:
-    """Return a line on images of val and test that show what another image of train shows."""
+    """Return a line on images of val and test that show what an image of train shows.
+
+    Those that `twins` finds are left out.
+    """
     learned, scored = _sides(splits)
+    bytes_learned = {image.digest for image in images if image.name in learned}
+    scored -= {image.name for image in images if image.digest in bytes_learned}
     ours, theirs = (
         {
             image.name: image.thumbnail.ravel()

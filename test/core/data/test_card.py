@@ -71,6 +71,13 @@ def test_one_class_or_too_many_are_refused(tmp_path: Path, count: int) -> None:
         card(tmp_path, classes=[f'c{i}' for i in range(count)])
 
 
+def test_an_unknown_key_hides_no_other_problem(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as refused:
+        card(tmp_path, classes=['a', 'b'], unit='mm', frame=-1)
+    assert 'unit: unknown key' in str(refused.value)
+    assert 'frame must not be negative' in str(refused.value)
+
+
 def test_unknown_keys_and_wrong_types_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as refused:
         card(tmp_path, classes=['a', 'b'], depth='meters', map={'x': 'a'})

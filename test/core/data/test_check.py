@@ -13,6 +13,7 @@ import pytest
 from m3l_core.cli import main
 from m3l_core.data.check import Check, check
 from m3l_core.data.folder import Folder
+from m3l_core.data.inspection import inspect
 from m3l_core.data.opening import open_samples
 from m3l_core.data.sheet import contact_sheet
 
@@ -185,3 +186,12 @@ def test_nyuv2_is_checked_by_its_own_ids(nyu_folder: Path) -> None:
     found = checked(nyu_folder)
     assert any('label image without a class: 0001' in problem for problem in found.problems)
     assert found.images_with[found.folder.classes.names.index('bed')] == 3
+
+
+def test_real_images_are_sound(data_folder: Path) -> None:
+    folder = open_samples(data_folder / 'nyuv2', 'val', classes='nyu40')
+    for name in folder.ids[:3]:
+        found = inspect(folder, name)
+        assert (found.faults, found.size, found.seen) == ({}, (480, 640), 1.0)
+        assert found.median_m is not None
+        assert 0.7 < found.median_m < 10

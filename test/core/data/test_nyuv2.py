@@ -89,3 +89,10 @@ def test_the_real_set_has_its_published_sizes(data_folder: Path) -> None:
     sizes = {split: len(NyuV2(root, split)) for split in ('train', 'val', 'trainval', 'test')}
     assert sizes == {'train': 672, 'val': 123, 'trainval': 795, 'test': 654}
     assert not set(NyuV2(root, 'trainval').ids) & set(NyuV2(root, 'test').ids)
+
+
+def test_the_13_classes_of_a_real_image_are_groups_of_its_40(data_folder: Path) -> None:
+    root = data_folder / 'nyuv2'
+    few, many = (NyuV2(root, 'val', classes)[7].labels for classes in ('nyu13', 'nyu40'))
+    for label in np.unique(many):
+        assert len(np.unique(few[many == label])) == 1

@@ -122,3 +122,21 @@ def test_the_command_keeps_a_file_that_is_there(
     assert main(command) == 2
     assert 'is there already. Give --force' in capsys.readouterr().err
     assert main([*command, '--force']) == 0
+
+
+def test_real_images_keep_their_labels_and_a_smaller_frame(
+    data_folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / 'nyu.zip'
+    before = NyuV2(data_folder / 'nyuv2', 'val')
+    pack(before, out, Packing(frames=4, max_mib=0.3))
+    after = open_samples(out, 'val')
+    assert (len(after), after.frame, after.classes) == (4, 4, before.classes)
+    for sample in after.once():
+        (original,) = (before[i] for i, name in enumerate(before.ids) if name == sample.name)
+        assert sample.labels.shape == (240, 320)
+        shares, expected = (
+            np.bincount(labels.ravel(), minlength=256) / labels.size
+            for labels in (sample.labels, original.labels)
+        )
+        np.testing.assert_allclose(shares, expected, atol=0.01)
