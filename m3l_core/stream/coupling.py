@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _WAIT_MARGIN_NS = 10_000_000
 
 _APART_NS = 500_000_000
-_APART_PERIODS = 4
+_APART_PERIODS = 6
 """Time, and periods of the slower stream, in which streams that go together have met."""
 
 
@@ -84,7 +84,7 @@ class Coupling:
         known = [period for period in periods if period is not None]
         if not known:
             return None
-        meets = not self._is_apart(now_ns)
+        meets = not self._never_met(now_ns)
         return self.skew.skew(gap_ns=self._gap_ns(), period_ns=min(known), meets=meets)
 
     def offset_ns(self, skew: Skew | None) -> int | None:
@@ -94,7 +94,14 @@ class Coupling:
         return seconds_ns(self._config.depth_stamp_offset) - skew.typical_ns
 
     def _is_apart(self, now_ns: int) -> bool:
-        """Return whether both streams have been coming and nothing in them belongs together."""
+        """Return whether stamps keep the streams from pairing, and not the loss of images."""
+        if not self._never_met(now_ns):
+            return False
+        skew = self.typical_skew(now_ns)
+        return skew is None or abs(skew.typical_ns) > self._gap_ns()
+
+    def _never_met(self, now_ns: int) -> bool:
+        """Return whether both streams have been coming and nothing in them belonged together."""
         since = [self._met_ns]
         apart_ns = _APART_NS
         for source in (self._rgb, self._depth):

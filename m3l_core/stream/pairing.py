@@ -207,7 +207,7 @@ class Pairing:
         return now_ns >= rgb.arrival_ns + rhythm.wait_ns
 
     def _was_due(self, rgb: Arrival, rhythm: Rhythm) -> bool:
-        """Whether depth, at its own rate, owed this anchor a partner."""
+        """Whether depth, at its own rate and phase, owed this anchor a partner."""
         if not rhythm.rgb_ns or not rhythm.depth_ns:
             return True
         before = bisect_right(self._partner_times, rgb.time_ns + rhythm.gap_ns)
@@ -215,4 +215,4 @@ class Pairing:
             return True
         since_ns = rgb.time_ns - self._partner_times[before - 1]
         steps = max(1, round(since_ns / rhythm.depth_ns))
-        return abs(since_ns - steps * rhythm.depth_ns) <= rhythm.rgb_ns / 2
+        return abs(since_ns - steps * rhythm.depth_ns) <= min(rhythm.rgb_ns / 2, rhythm.gap_ns)

@@ -80,6 +80,12 @@ _RECENT_LAGS = 32
 _WAIT_KNOWN_AFTER = 20
 _LATE_KNOWN_AFTER = 10
 
+_LATE_SHARE = 0.75
+"""Fewer partners in time than this are too few: RGBD ends below a half of them, and what comes
+near that would come and go."""
+
+_IN_TIME_SHARE = 0.9
+
 
 class LagEstimator:
     """Learns how long after an anchor its partner arrives.
@@ -95,7 +101,7 @@ class LagEstimator:
         self.p99_ns: int | None = None
         """99th percentile of the lag, or None until 20 lags were seen."""
         self.typical_ns: int | None = None
-        """Median of the last 32 lags, or None until 10 lags were seen."""
+        """Three in four of the last 32 lags are at most this; None until 10 lags were seen."""
 
     def learn(self, lag_ns: int) -> None:
         """Take in the arrival of a partner minus the arrival of its anchor."""
@@ -103,13 +109,13 @@ class LagEstimator:
         if len(self._lags) >= _WAIT_KNOWN_AFTER:
             self.p99_ns = _quantile(sorted(self._lags), 0.99)
         if len(self._lags) >= _LATE_KNOWN_AFTER:
-            self.typical_ns = _quantile(self._recent(), 0.5)
+            self.typical_ns = _quantile(self._recent(), _LATE_SHARE)
 
     def is_late(self, limit_ns: int) -> bool:
         """Return whether waiting up to the limit is in vain.
 
-        Late is a partner of which half the images come after the limit; in time again is one of
-        which nine in ten come within it. Between the two the last verdict stands, so that a lag
+        Late is depth of which more than one image in four comes after the limit; in time again is
+        depth of which nine in ten come within it. Between the two the last verdict stands, so that a lag
         close to the limit does not make the verdict flicker.
         """
         if self.typical_ns is None:
@@ -117,7 +123,7 @@ class LagEstimator:
         if self.typical_ns > limit_ns:
             self._late = True
         elif self._late:
-            self._late = _quantile(self._recent(), 0.9) > limit_ns
+            self._late = _quantile(self._recent(), _IN_TIME_SHARE) > limit_ns
         return self._late
 
     def _recent(self) -> list[int]:

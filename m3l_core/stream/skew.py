@@ -13,8 +13,9 @@ _KNOWN_AFTER = 5
 _LEAP_NS = 250_000_000
 """Samples further apart are of a clock that was set: what was learned before is void."""
 
-_OTHER_CLOCK_NS = 1_000_000_000
-"""Streams that never meet and are further apart have clocks of their own."""
+_OTHER_CLOCK_NS = 300_000_000
+"""Streams that never meet, and of which one is stamped so long before it arrives, differ by their
+clocks; what is less may be the transport."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,7 @@ class SkewEstimator:
         unfolded = sorted(first + _folded(at - first, period_ns) for at in self._by_stamps)
         near = _skew(unfolded, gap_ns)
         near = Skew(_folded(near.typical_ns, period_ns), near.is_constant)
-        is_explained = abs(near.typical_ns) > gap_ns and abs(far.typical_ns) < _OTHER_CLOCK_NS
-        return near if meets or is_explained else far
+        return near if meets or abs(far.typical_ns) < _OTHER_CLOCK_NS else far
 
 
 def _folded(difference_ns: int, period_ns: int) -> int:
