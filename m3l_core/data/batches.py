@@ -80,10 +80,13 @@ class Batches:
         self, index: int, step: int, size: tuple[int, int], generator: np.random.Generator
     ) -> View:
         """Return a view of sample `index`, or of a rendered frame in its place."""
+        source = self.samples
         if self.rendered is not None and generator.random() < self.rendered_share_at(step):
-            index = int(generator.integers(len(self.rendered)))
-            return random_view(self.rendered[index], size, generator, frame=self.rendered.frame)
-        return random_view(self.samples[index], size, generator, frame=self.samples.frame)
+            source = self.rendered
+            index = int(generator.integers(len(source)))
+        return random_view(
+            source[index], size, generator, frame=source.frame, clean_depth=source.clean_depth
+        )
 
     def _indices(self, step: int) -> list[int]:
         """Return which samples are in a batch: a walk through one shuffle after another."""
