@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 CONDITIONS = {'both': (True, True), 'depth_missing': (True, False), 'rgb_missing': (False, True)}
 """Which modalities are present, `(RGB, depth)`, in each of the three scores."""
 
-TRIVIAL_FLOOR_NYU13 = 6.6
-"""Test mIoU in percent of predicting, per pixel position, the training majority of NYUv2-13."""
-
 
 class ConfusionMatrix:
     """Counts of pixels by true class (row) and predicted class (column).
@@ -28,6 +25,13 @@ class ConfusionMatrix:
         self.num_classes = num_classes
         # The last column takes predictions that name no class: misses, but of nobody's.
         self._counts = np.zeros((num_classes, num_classes + 1), np.int64)
+
+    @classmethod
+    def of(cls, counts: NDArray[np.int64]) -> ConfusionMatrix:
+        """Return the matrix of the counts `(K, K + 1)`, from `confusion_counts` or sums of it."""
+        matrix = cls(len(counts))
+        matrix.add(counts)
+        return matrix
 
     @property
     def counts(self) -> NDArray[np.int64]:

@@ -79,7 +79,7 @@ def _fitted(card: ModelCard, arguments: argparse.Namespace) -> ModelCard:
 
     from m3l_core.calibrate import calibrated, fit
     from m3l_core.checkpoint import load
-    from m3l_core.data.opening import open_samples
+    from m3l_core.data.matching import open_matching
 
     if card.training.get('recipe', {}).get('split') == 'trainval':
         raise ModelError(
@@ -87,12 +87,7 @@ def _fitted(card: ModelCard, arguments: argparse.Namespace) -> ModelCard:
             'elsewhere. Fit the network of the same recipe that was trained on train, and take '
             'its calibration with --like.'
         )
-    samples = open_samples(arguments.data, 'val')
-    if samples.classes.names != card.classes.names:
-        raise ModelError(
-            f'{arguments.model}: labels {", ".join(card.classes.names)}; {arguments.data} has '
-            f'{", ".join(samples.classes.names)}. Give images with the classes of the network.'
-        )
+    samples = open_matching(arguments.data, 'val', card.classes)
     model, _ = load(arguments.model)
     about = f'{arguments.model.name}, {samples.name} val'
     fitted = fit(model, card, track(samples.once(), about, total=len(samples)))

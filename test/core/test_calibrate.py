@@ -80,7 +80,7 @@ def test_scores_are_those_of_the_deployed_network(
     tmp_path: Path,
 ) -> None:
     from m3l_core import checkpoint
-    from m3l_core.evaluate import evaluate
+    from m3l_core.evaluate.scoring import AS_RECORDED, evaluate
     from m3l_core.runtime import open_engine
 
     card = calibrated(tiny_card, fitted)
@@ -88,7 +88,7 @@ def test_scores_are_those_of_the_deployed_network(
     engine = open_engine(tmp_path / 'a.safetensors', 'torch')
     of_engine = evaluate(
         Segmenter(engine), samples(tiny_model, tiny_card, rooms[:6]), tiny_card.classes
-    )
+    )[AS_RECORDED]
     for name, score in of_engine.mean_iou.items():
         assert score == pytest.approx(fitted[name].mean_iou[1], abs=0.1)
         assert card.metrics['val'][name] == fitted[name].mean_iou[1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from m3l_core.metrics import ConfusionMatrix, mm_robust
+from m3l_core.metrics import confusion_counts, ConfusionMatrix, mean_iou_of, mm_robust
 
 
 def test_iou_counts_hits_over_union() -> None:
@@ -44,3 +44,13 @@ def test_images_of_different_shapes_are_refused() -> None:
 
 def test_mm_robust_is_the_mean_of_three() -> None:
     assert mm_robust({'both': 40, 'depth_missing': 30, 'rgb_missing': 20}) == 30
+
+
+def test_counts_of_many_images_are_scored_at_once() -> None:
+    truth = np.array([0, 0, 1, 255], np.uint8)
+    one = confusion_counts(np.array([0, 1, 1, 0], np.uint8), truth, 2)
+    other = confusion_counts(truth, truth, 2)
+    scores = mean_iou_of(np.stack([one, other, one + other, 0 * one]))
+    assert scores[:3] == pytest.approx([50, 100, 100 * (3 / 4 + 2 / 3) / 2])
+    assert np.isnan(scores[3])
+    assert ConfusionMatrix.of(one + other).mean_iou() == pytest.approx(scores[2])

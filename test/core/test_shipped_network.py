@@ -8,13 +8,16 @@ import pytest
 from m3l_core.bags.reading import Bag
 from m3l_core.bags.topics import guess_topics
 from m3l_core.frames import RgbdFrame
-from m3l_core.metrics import CONDITIONS, TRIVIAL_FLOOR_NYU13
+from m3l_core.metrics import CONDITIONS
 from m3l_core.models import default_model
 from m3l_core.runtime import open_engine, Segmenter
 from m3l_core.runtime.onnx_card import read_onnx_card
 from m3l_core.runtime.parity import check_parity_file
 from m3l_core.samples import sample_bag
 from m3l_core.stream.image_codec import decode_depth, decode_rgb
+
+FLOOR = 6.6
+"""Test mIoU in percent of always giving each place the class most common there in training."""
 
 
 def test_all_its_files_fit_twenty_megabytes() -> None:
@@ -27,7 +30,7 @@ def test_card_tells_data_terms_and_scores_far_above_the_floor() -> None:
     assert 'NYUv2' in card.training['data']
     assert 'check its terms' in card.license_note
     for condition in CONDITIONS:
-        assert card.metrics['val'][condition] > 2 * TRIVIAL_FLOOR_NYU13
+        assert card.metrics['val'][condition] > 2 * FLOOR
 
 
 @pytest.mark.parametrize('precision', ['float32', 'auto'])

@@ -1,0 +1,161 @@
+"""One confusion matrix per condition over a whole data set, as a robot would run the network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, TYPE_CHECKING
+
+import numpy as np
+
+from m3l_core.data.degrade import degraded
+from m3l_core.errors import ModelError
+from m3l_core.evaluate.intervals import blocks_of, mean_iou_intervals
+from m3l_core.frames import RgbdFrame
+from m3l_core.metrics import CONDITIONS, confusion_counts, ConfusionMatrix, mm_robust
+from m3l_core.reliability import MIN_CONFIDENCE, Reliability
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from m3l_core.classes import ClassSet
+    from m3l_core.data.samples import Sample
+    from m3l_core.evaluate.intervals import Interval
+    from m3l_core.runtime.segmenter import Segmentation, Segmenter
+
+AS_RECORDED = 'as recorded'
+"""Name of the sensor that changes nothing."""
+
+WELL_KNOWN = 5.0
+"""IoU in percent above which a class counts as one that the network knows."""
+
+
+@dataclass
+class Scores:
+    """What was counted in one condition, image by image."""
+
+    counts: list[NDArray[np.int64]] = field(default_factory=list)
+    """Confusion counts `(K, K + 1)` of each image."""
+    reliability: Reliability = field(default_factory=Reliability)
+
+    def add(self, result: Segmentation, truth: NDArray[np.uint8], num_classes: int) -> None:
+        """Count one image."""
+        self.counts.append(confusion_counts(result.labels, truth, num_classes))
+        self.reliability.update(result.labels, result.confidence, truth)
+
+    @cached_property
+    def matrix(self) -> ConfusionMatrix:
+        """The counts of all images."""
+        return ConfusionMatrix.of(np.sum(self.counts, axis=0))
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The scores of a data set with both modalities, and with each missing.
+
+    A missing modality is one whose image the network is told not to have; it then computes
+    with its learned mask token.
+    """
+
+    classes: ClassSet
+    scores: dict[str, Scores]
+    ids: list[str]
+
+    @property
+    def mean_iou(self) -> dict[str, float]:
+        """MIoU in percent of each condition."""
+        return {name: scores.matrix.mean_iou() for name, scores in self.scores.items()}
+
+    @property
+    def mm_robust(self) -> float:
+        """Mean of the three conditions' mIoU, in percent."""
+        return mm_robust(self.mean_iou)
+
+    @cached_property
+    def intervals(self) -> dict[str, Interval]:
+        """The 95 % interval of each condition's mIoU and of `mm_robust`; see `intervals`."""
+        counts = {name: np.stack(scores.counts) for name, scores in self.scores.items()}
+        return mean_iou_intervals(counts, blocks_of(self.ids))
+
+    def summary(self, min_confidence: float = MIN_CONFIDENCE) -> dict[str, Any]:
+        """Return the numbers that belong in a card: percent, but for calibration's shares."""
+        calibration = {}
+        for name, scores in self.scores.items():
+            coverage, accuracy = scores.reliability.selected(min_confidence)
+            error = scores.reliability.expected_calibration_error()
+            calibration[name] = {'ece': error, 'coverage': coverage, 'accuracy': accuracy}
+        return {
+            **self.mean_iou,
+            'mm_robust': self.mm_robust,
+            'intervals': {name: list(ends) for name, ends in self.intervals.items()},
+            'calibration': calibration,
+            'min_confidence': min_confidence,
+            'images': len(self.ids),
+        }
+
+    def to_dict(self, min_confidence: float = MIN_CONFIDENCE) -> dict[str, Any]:
+        """Return every number for JSON; null where a class does not occur."""
+        matrices = {name: scores.matrix for name, scores in self.scores.items()}
+        return self.summary(min_confidence) | {
+            'pixel_accuracy': {name: m.pixel_accuracy() for name, m in matrices.items()},
+            'iou': {
+                name: {
+                    of_class: None if np.isnan(value) else float(value)
+                    for of_class, value in zip(self.classes.names, matrix.iou(), strict=True)
+                }
+                for name, matrix in matrices.items()
+            },
+            'confusion': {name: m.counts.tolist() for name, m in matrices.items()},
+        }
+
+
+def evaluate(
+    segmenter: Segmenter,
+    samples: Iterable[Sample],
+    classes: ClassSet,
+    *,
+    sensors: Sequence[str] = (),
+) -> dict[str, Evaluation]:
+    """Return the scores of an engine on labelled images, at the size of their labels.
+
+    Args:
+        segmenter: The engine, as a robot runs it.
+        samples: The data set.
+        classes: What the labels of `samples` mean.
+        sensors: Names of other depth sensors, from `degrade.SENSORS`, to score as well.
+
+    Returns:
+        The evaluation of `AS_RECORDED` and of each sensor, by name.
+
+    Raises:
+        ModelError: If the network tells other classes apart.
+    """
+    trained = segmenter.engine.card.classes
+    if trained.names != classes.names:
+        raise ModelError(
+            f'model: labels {", ".join(trained.names)}; expected {", ".join(classes.names)}. '
+            'Evaluate it on a data set of its own classes.'
+        )
+    scores = {s: {name: Scores() for name in CONDITIONS} for s in (AS_RECORDED, *sensors)}
+    for of_sensor in scores.values():  # without depth no sensor makes a difference
+        of_sensor['depth_missing'] = scores[AS_RECORDED]['depth_missing']
+    ids = []
+    for sample in samples:
+        ids.append(sample.name)
+        for sensor, of_sensor in scores.items():
+            _score(segmenter, sample, sensor, of_sensor)
+    return {sensor: Evaluation(classes, of_sensor, ids) for sensor, of_sensor in scores.items()}
+
+
+def _score(segmenter: Segmenter, sample: Sample, sensor: str, scores: dict[str, Scores]) -> None:
+    """Add one image as a sensor gives it."""
+    depth_m = sample.depth_m
+    if sensor != AS_RECORDED:
+        depth_m = degraded(depth_m, sensor, sample.name)
+    for name, (has_rgb, has_depth) in CONDITIONS.items():
+        if sensor == AS_RECORDED or has_depth:
+            frame = RgbdFrame(sample.rgb if has_rgb else None, depth_m if has_depth else None)
+            result = segmenter.segment(frame)
+            scores[name].add(result, sample.labels, len(segmenter.engine.card.classes))

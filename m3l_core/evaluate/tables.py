@@ -1,0 +1,96 @@
+"""An evaluation as tables for a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from m3l_core.evaluate.scoring import AS_RECORDED, WELL_KNOWN
+from m3l_core.metrics import CONDITIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from m3l_core.evaluate.intervals import Interval
+    from m3l_core.evaluate.scoring import Evaluation
+
+
+def print_tables(
+    results: Mapping[str, Evaluation], title: str, *, floor: float | None, min_confidence: float
+) -> None:
+    """Print the classes, the summary, and the other depth sensors if there are any.
+
+    Args:
+        results: From `evaluate`.
+        title: What was scored.
+        floor: MIoU in percent of a network that looks at nothing, None if unknown.
+        min_confidence: For coverage and accuracy.
+    """
+    result = results[AS_RECORDED]
+    console = Console()
+    console.print(_classes(result, title))
+    console.print(_confidence(result, min_confidence))
+    if len(results) > 1:
+        console.print(_sensors(results))
+    below = 'no training labels to compute it from' if floor is None else f'{floor:.1f} %'
+    console.print(
+        f'MM-Robust {_scored(result.mm_robust, result.intervals.get("mm_robust"))} % over '
+        f'{len(result.ids)} images.\n'
+        f'A network that looks at nothing: {below}. '
+        'Brackets: 95 % interval over runs of images.'
+    )
+
+
+def _table(title: str, first: str, *columns: str) -> Table:
+    table = Table(title=title)
+    table.add_column(first)
+    for column in columns:
+        table.add_column(column.replace('_', ' '), justify='right')
+    return table
+
+
+def _classes(result: Evaluation, title: str) -> Table:
+    table = _table(f'{title}: IoU in %', 'class', *CONDITIONS)
+    matrices = [result.scores[name].matrix for name in CONDITIONS]
+    columns = [matrix.iou() for matrix in matrices]
+    for name, *values in zip(result.classes.names, *columns, strict=True):
+        table.add_row(name, *(f'{value:.1f}' for value in values))
+    table.add_section()
+    intervals = result.intervals
+    table.add_row('mIoU', *(_scored(result.mean_iou[n], intervals.get(n)) for n in CONDITIONS))
+    table.add_row(
+        f'classes over {WELL_KNOWN:.0f} %',
+        *(f'{(column > WELL_KNOWN).sum()} of {len(column)}' for column in columns),
+    )
+    table.add_row('pixel accuracy', *(f'{matrix.pixel_accuracy():.1f}' for matrix in matrices))
+    return table
+
+
+def _confidence(result: Evaluation, min_confidence: float) -> Table:
+    reliabilities = [result.scores[name].reliability for name in CONDITIONS]
+    selected = [reliability.selected(min_confidence) for reliability in reliabilities]
+    table = _table('confidence, in %', '', *CONDITIONS)
+    errors = (reliability.expected_calibration_error() for reliability in reliabilities)
+    table.add_row('calibration error (ECE)', *(f'{100 * error:.1f}' for error in errors))
+    table.add_row(
+        f'pixels at {min_confidence:g} or more', *(f'{100 * s.coverage:.1f}' for s in selected)
+    )
+    table.add_row('  of these right', *(f'{100 * s.accuracy:.1f}' for s in selected))
+    return table
+
+
+def _sensors(results: Mapping[str, Evaluation]) -> Table:
+    table = _table('depth of other sensors: mIoU in %', 'sensor', *CONDITIONS, 'MM-Robust')
+    for sensor, result in results.items():
+        robust = _scored(result.mm_robust, result.intervals.get('mm_robust'))
+        table.add_row(sensor, *(f'{result.mean_iou[name]:.1f}' for name in CONDITIONS), robust)
+    return table
+
+
+def _scored(value: float, interval: Interval | None) -> str:
+    """Return a score with its interval, if it has one."""
+    if interval is None:
+        return f'{value:.1f}'
+    return f'{value:.1f} \\[{interval[0]:.1f}, {interval[1]:.1f}]'

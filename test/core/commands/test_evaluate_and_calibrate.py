@@ -1,0 +1,134 @@
+"""`m3l evaluate` and `m3l calibrate` as a person runs them, on a made-up data set."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+import json
+from pathlib import Path
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+
+from m3l_core.cli import main
+from m3l_core.evaluate.record import read_card
+from m3l_core.frames import RgbdFrame
+from m3l_core.weights_file import with_card
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope='module')
+def data(rooms: list[RgbdFrame], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight images in NYUv2's layout: beds on the left, books on the right."""
+    root = tmp_path_factory.mktemp('nyuv2')
+    names = [f'{index:04d}' for index in (1, 2, 5, 6, 10, 11, 20, 21)]
+    for kind in ('rgb', 'depth', 'label40'):
+        (root / kind).mkdir()
+    for name, frame in zip(names, rooms, strict=False):
+        assert frame.rgb is not None
+        assert frame.depth_m is not None
+        cv2.imwrite(str(root / f'rgb/{name}.jpg'), frame.rgb)
+        cv2.imwrite(str(root / f'depth/{name}.png'), (1000 * frame.depth_m).astype(np.uint16))
+        labels = np.where(np.arange(96) < 48, 4, 23).astype(np.uint8)
+        cv2.imwrite(str(root / f'label40/{name}.png'), np.tile(labels, (64, 1)))
+    for split, part in (('train', names[:6]), ('val', names[3:6]), ('test', names[6:])):
+        (root / f'{split}.txt').write_text('\n'.join(part))
+    return root
+
+
+@pytest.fixture
+def model(tiny_files: Path, tmp_path: Path) -> Path:
+    """A checkpoint to be written into, with its graph beside it."""
+    shutil.copy(tiny_files, tmp_path / 'm.onnx')
+    return Path(shutil.copy(tiny_files.with_suffix('.safetensors'), tmp_path / 'm.safetensors'))
+
+
+def run(*arguments: object) -> int:
+    return main([str(argument) for argument in arguments])
+
+
+def test_val_is_printed_and_not_recorded(
+    model: Path, data: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    before = model.read_bytes()
+    assert run('evaluate', model, '--data', data, '--json', tmp_path / 'val.json') == 0
+    printed = capsys.readouterr().out
+    for text in ('m.safetensors, torch float32, NYUv2 val', 'mIoU', 'of 13', 'MM-Robust'):
+        assert text in printed
+    assert 'A network that looks at nothing: 100.0 %' in printed  # all images are labelled alike
+    numbers = json.loads((tmp_path / 'val.json').read_text())
+    assert numbers['floor'] == 100
+    assert numbers['images'] == 3
+    assert numbers['split'] == 'val'
+    assert model.read_bytes() == before
+
+
+def test_val_is_recorded_when_asked_to(model: Path, data: Path) -> None:
+    assert run('evaluate', model, '--data', data, '--record', '--degrade', 'sensor', 'holes') == 0
+    metrics = read_card(model).metrics
+    assert metrics.keys() == {'val'}
+    assert metrics['val']['engine'] == 'torch float32'
+    assert metrics['val']['degraded'].keys() == {'sensor', 'holes'}
+    assert read_card(model.with_suffix('.onnx')).metrics == metrics
+
+
+def test_a_second_look_at_test_is_counted_and_warned_of(
+    model: Path, data: Path, capsys: Capture
+) -> None:
+    look = ('evaluate', model, '--data', data, '--split', 'test')
+    assert run(*look) == 0
+    first = capsys.readouterr()
+    assert 'scored on test so far: 1' in first.out
+    assert 'warning' not in first.err
+    assert run(*look) == 0
+    second = capsys.readouterr()
+    assert 'scored on test so far: 2' in second.out
+    assert 'were scored on test before: 1 times' in second.err
+    assert read_card(model.with_suffix('.onnx')).metrics['test_scored'] == 2
+
+
+def test_splits_and_thresholds_that_are_none_are_refused(
+    model: Path, data: Path, capsys: Capture
+) -> None:
+    assert run('evaluate', model, '--data', data, '--min-confidence', 1.5) == 2
+    assert '--min-confidence: expected 0 to 1, got 1.5.' in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        run('evaluate', model, '--data', data, '--split', 'all')
+
+
+def test_calibration_is_written_into_the_checkpoint(
+    model: Path, data: Path, capsys: Capture
+) -> None:
+    assert run('calibrate', model, '--data', data) == 0
+    printed = capsys.readouterr().out
+    assert 'rgb missing' in printed
+    card = read_card(model)
+    assert card.calibration is not None
+    assert card.calibration.both.temperature > 1  # the labels mean nothing to this network
+    assert card.metrics['val'].keys() == {'both', 'depth_missing', 'rgb_missing', 'mm_robust'}
+
+
+def test_a_network_that_learned_from_val_takes_the_calibration_of_another(
+    model: Path, data: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    final = tmp_path / 'final.safetensors'
+    card = replace(read_card(model), training={'recipe': {'split': 'trainval'}})
+    final.write_bytes(with_card(model.read_bytes(), card))
+    assert run('calibrate', final, '--data', data) == 2
+    assert 'has learned from the images of val' in capsys.readouterr().err
+    assert run('calibrate', final, '--like', model) == 2
+    assert 'has no calibration' in capsys.readouterr().err
+    assert run('calibrate', model, '--data', data) == 0
+    out = tmp_path / 'out.safetensors'
+    assert run('calibrate', final, '--like', model, '--out', out) == 0
+    assert read_card(out).calibration == read_card(model).calibration
+    assert read_card(out).training == card.training
+    assert read_card(final).calibration is None
+
+
+def test_calibration_goes_into_checkpoints_only(model: Path, data: Path, capsys: Capture) -> None:
+    assert run('calibrate', model, '--data', data, '--out', 'x.onnx') == 2
+    assert 'expected a name that ends in .safetensors' in capsys.readouterr().err
+    assert run('calibrate', model.with_suffix('.onnx'), '--data', data) == 2
