@@ -10,6 +10,10 @@ if TYPE_CHECKING:
 _NOT_OLDER_THAN = 1.5
 """Periods a pair may be older than a lone frame and still go first; half a period is jitter."""
 
+_AT_ONCE_NS = 10_000_000
+"""What becomes ready within this time does so at one instant: two messages of one moment are two
+calls, and a thread that waits must wake up."""
+
 
 class Handover:
     """Keeps the newest pair and the newest lone frame for an engine that takes when it is free.
@@ -24,6 +28,7 @@ class Handover:
         self._ready: list[Resolved] = []
         self._engine_waits = False
         self._in_order = False
+        self._instant_ns = 0
 
     def __len__(self) -> int:
         return len(self._ready)
@@ -32,7 +37,11 @@ class Handover:
         """Take in what became ready now, in order; return what it supersedes."""
         if not batch:
             return []
-        self._in_order = self._engine_waits and not self._ready
+        if self._engine_waits and not self._ready:
+            self._instant_ns = batch[0].at_ns
+            self._in_order = True
+        elif batch[0].at_ns - self._instant_ns > _AT_ONCE_NS:
+            self._in_order = False
         self._ready += batch
         return [] if self._in_order else self._keep_newest()
 

@@ -87,3 +87,20 @@ def test_a_handover_keeps_two_frames_however_many_are_offered() -> None:
     for index in range(100):
         handover.offer([frame(2 * index, pair=False), frame(2 * index + 1, pair=True)])
     assert len(handover) == 2
+
+
+def test_an_engine_that_wakes_up_gets_what_became_ready_meanwhile() -> None:
+    handover = Handover()
+    assert taken(handover) is None
+    batches = [frame(3, pair=False), frame(3, pair=True)]
+    assert [handover.offer([ready]) for ready in batches] == [[], []]
+    assert [taken(handover), taken(handover)] == batches
+
+
+def test_an_engine_that_does_not_come_gets_only_the_newest() -> None:
+    handover = Handover()
+    assert taken(handover) is None
+    lone, pair = frame(3, pair=False), frame(4, pair=True)
+    handover.offer([lone])
+    handover.offer([pair])
+    assert taken(handover) is pair
