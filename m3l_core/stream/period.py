@@ -115,8 +115,8 @@ class LagEstimator:
         """Return whether waiting up to the limit is in vain.
 
         Late is depth of which more than one image in four comes after the limit; in time again is
-        depth of which nine in ten come within it. Between the two the last verdict stands, so that a lag
-        close to the limit does not make the verdict flicker.
+        depth of which nine in ten come within it. Between the two the last verdict stands, so
+        that a lag close to the limit does not make the verdict flicker.
         """
         if self.typical_ns is None:
             return False
