@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.progress import track
 
     from m3l_core.data.matching import open_matching
-    from m3l_core.evaluate.record import Record
+    from m3l_core.evaluate.record import Record, TEST
     from m3l_core.evaluate.scoring import evaluate
     from m3l_core.evaluate.tables import print_tables
     from m3l_core.models import default_model
@@ -85,8 +85,8 @@ def run(arguments: argparse.Namespace) -> int:
     model = arguments.model or default_model()
     engine = open_engine(model, arguments.backend, precision=arguments.precision)
     samples = open_matching(arguments.data, arguments.split, engine.card.classes)
-    record = Record(model) if arguments.record or arguments.split == 'test' else None
-    if record is not None and arguments.split == 'test':
+    record = Record(model) if arguments.record or arguments.split == TEST else None
+    if record is not None and arguments.split == TEST:
         _warn(record)
     run_on = f'{engine.backend} {engine.precision}'
     title = f'{model.name}, {run_on}, {samples.name} {arguments.split}'
@@ -94,12 +94,17 @@ def run(arguments: argparse.Namespace) -> int:
     sensors = list(dict.fromkeys(arguments.degrade))
     results = evaluate(Segmenter(engine), images, samples.classes, sensors=sensors)
     floor = _floor(arguments.data, samples, arguments.split)
-    print_tables(results, title, floor=floor, min_confidence=arguments.min_confidence)
     about = {'model': model.name, 'data': samples.name, 'engine': run_on, 'floor': floor}
+    # Written before anything is shown: a reader that closes the pipe would else be uncounted.
     if record is not None:
         _record(record, arguments, about, results)
     if arguments.json:
         _write_json(arguments, about, results)
+    print_tables(results, title, floor=floor, min_confidence=arguments.min_confidence)
+    if record is not None:
+        print(f'recorded in {", ".join(str(path) for path in record.files)}')
+        if arguments.split == TEST:
+            print(f'scored on test so far: {record.test_scored}')
     return 0
 
 
@@ -113,9 +118,6 @@ def _record(
 
     numbers = {name: r.summary(arguments.min_confidence) for name, r in results.items()}
     record.write(arguments.split, about | numbers.pop(AS_RECORDED) | {'degraded': numbers})
-    print(f'recorded in {", ".join(str(path) for path in record.files)}')
-    if arguments.split == 'test':
-        print(f'scored on test so far: {record.test_scored}')
 
 
 def _write_json(

@@ -63,8 +63,7 @@ class StreamScales(nn.Module):
     def forward(self, present: Tensor) -> Tensor:
         """Return `(B, M)` for `present` `(B, M)`; nothing there counts as both."""
         # Chosen, not computed: exact in any precision, and a static graph.
-        there = present > 0.5
-        has_rgb, has_depth = there[:, :1], there[:, 1:]
+        has_rgb, has_depth = present[:, :1] > 0.5, present[:, 1:] > 0.5
         with_rgb = torch.where(has_depth, self.both, self.rgb_only)
         without_rgb = torch.where(has_depth, self.depth_only, self.both)
         return torch.where(has_rgb, with_rgb, without_rgb)
