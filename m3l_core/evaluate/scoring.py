@@ -80,12 +80,19 @@ class Evaluation:
         return mean_iou_intervals(counts, blocks_of(self.ids))
 
     def summary(self, min_confidence: float = MIN_CONFIDENCE) -> dict[str, Any]:
-        """Return the numbers that belong in a card: percent, but for calibration's shares."""
+        """Return the numbers that belong in a card: percent, but for calibration's shares.
+
+        Accuracy is None where no pixel reaches `min_confidence`.
+        """
         calibration = {}
         for name, scores in self.scores.items():
             coverage, accuracy = scores.reliability.selected(min_confidence)
             error = scores.reliability.expected_calibration_error()
-            calibration[name] = {'ece': error, 'coverage': coverage, 'accuracy': accuracy}
+            calibration[name] = {
+                'ece': error,
+                'coverage': coverage,
+                'accuracy': None if np.isnan(accuracy) else accuracy,
+            }
         return {
             **self.mean_iou,
             'mm_robust': self.mm_robust,
