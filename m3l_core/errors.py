@@ -55,6 +55,7 @@ _EXTRA_OF_MODULE = {
     'mujoco': 'rooms',
     'rclpy': 'ros',
     'rich': 'bags',
+    'ray': 'ray',
 }
 """Which extra of this package brings an optional module."""
 

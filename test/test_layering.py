@@ -15,7 +15,7 @@ ROS = {
     'builtin_interfaces', 'launch', 'launch_ros', 'ament_index_python', 'm3l_perception',
 }  # fmt: skip
 
-TOOLS = {'calibrate', 'evaluate', 'export', 'train', 'rooms', 'replay'}
+TOOLS = {'calibrate', 'evaluate', 'export', 'extract', 'train', 'rooms', 'replay'}
 PARTS = {'stream', 'runtime', 'network', 'data', 'bags', 'checkpoint'}
 COMMAND_LINE = {'__main__', 'cli', 'commands'}
 
