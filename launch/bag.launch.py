@@ -67,7 +67,11 @@ def _start(
 
 
 def _topic_arguments(bag: Path) -> dict[str, str]:
-    """Return the arguments of segment.launch.py that a bag's topics call for."""
+    """Return the arguments of segment.launch.py that a bag's topics call for.
+
+    Raises:
+        M3lError: If the bag cannot be read, or lacks color or depth.
+    """
     with Bag(bag) as opened:
         topics = find_topics(opened)
     arguments = {}
