@@ -35,6 +35,7 @@ EXTRAS = {
     # 0.10 reads no single .mcap files
     'bags': ['rosbags>=0.11', 'rich'],
     'rooms': ['mujoco', 'rich'],
+    'ray': ['ray'],
     'test': ['pytest', 'hypothesis', 'mypy', 'ruff'],
 }
 
@@ -98,10 +99,12 @@ setup(
             'm3l = m3l_core.cli:main',
             f'segment = {NAME}.segment_node:main',
             f'play = {NAME}.play:main',
+            f'doctor = {NAME}.doctor:main',
         ],
         'm3l.commands': [
             f'play = {NAME}.play',
             f'demo = {NAME}.demo',
+            f'doctor = {NAME}.doctor',
         ],
     },
 )
