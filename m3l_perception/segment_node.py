@@ -309,7 +309,8 @@ class SegmentNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed ev
         self._publish(self._mode_publisher, messages.text(mode.value))
 
     def _publish_diagnostics(self) -> None:
-        report = diagnostics.Report(self.get_name())
+        # Its full name: in two namespaces there are two of one name, and one /diagnostics.
+        report = diagnostics.Report(self.get_fully_qualified_name().lstrip('/'))
         if self._inference is not None:
             report.add_engine(self._inference)
         elif self._problem:
