@@ -34,7 +34,6 @@ class Diagnostics:
 
     def of(self, name: str) -> tuple[Diagnostic, ...]:
         """Return those of one node, by its full name."""
-        prefixes = (name, name.lstrip('/'), name.rpartition('/')[2])
         return tuple(
             Diagnostic(
                 name=status.name,
@@ -43,7 +42,7 @@ class Diagnostics:
                 values={item.key: item.value for item in status.values},
             )
             for status in self._statuses.values()
-            if status.name.rpartition(': ')[0] in prefixes
+            if status.name.rpartition(': ')[0] == name.lstrip('/')
         )
 
     def _keep(self, message: DiagnosticArray) -> None:

@@ -143,6 +143,7 @@ class Graph:
         image_topics: Every topic of images and its type.
         rgb: The color topic, None if none was found.
         depth: The depth topic, likewise.
+        segment_name: Full name of the node that was looked for, or what it is usually called.
         segment: The node, None if it is not running.
         clock_publishers: How many publish /clock.
         clock_ticks: How many messages came on it.
@@ -155,6 +156,7 @@ class Graph:
     image_topics: dict[str, str] = field(default_factory=dict)
     rgb: Topic | None = None
     depth: Topic | None = None
+    segment_name: str = 'm3l_segment'
     segment: SegmentNode | None = None
     clock_publishers: int = 0
     clock_ticks: int = 0

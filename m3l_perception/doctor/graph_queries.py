@@ -20,12 +20,18 @@ def other_nodes(node: Node) -> list[str]:
     return sorted({n for n in names if n != me and not n.rpartition('/')[2].startswith('_')})
 
 
-def published_images(node: Node, besides: str | None) -> dict[str, str]:
-    """Return type by name of the image topics that somebody publishes, but for one node."""
+def published_images(node: Node, besides: str) -> dict[str, str]:
+    """Return type by name of the image topics of others than the nodes of one name.
+
+    Args:
+        node: Who asks.
+        besides: Name without namespace; what such nodes publish is left out.
+    """
     return {
         name: types[0]
         for name, types in node.get_topic_names_and_types()
-        if types[0] in IMAGE_TYPES and any(p.node != besides for p in publishers(node, name))
+        if types[0] in IMAGE_TYPES
+        and any(p.node.rpartition('/')[2] != besides for p in publishers(node, name))
     }
 
 

@@ -105,7 +105,7 @@ class _Visit:
         self._discover(given)
         name = self._segment_name()
         patient = None if name is None else Patient(self._node, name)
-        images = graph_queries.published_images(self._node, name)
+        images = graph_queries.published_images(self._node, _SEGMENT)
         chosen = self._chosen(given, name, images)
         ears = {
             topic: (self._ear(topic, images), self._info_ear(topic))
@@ -121,6 +121,7 @@ class _Visit:
             image_topics=images,
             rgb=self._topic(chosen.rgb, name, ears, is_depth=False),
             depth=self._topic(chosen.depth, name, ears, is_depth=True),
+            segment_name=self._asked_for or _SEGMENT,
             segment=None if patient is None else patient.report(self._diagnostics),
             clock_publishers=self._node.count_publishers('/clock'),
             clock_ticks=self._clock_ticks,
@@ -131,10 +132,9 @@ class _Visit:
         start = time.monotonic()
         while (waited := time.monotonic() - start) < _DISCOVERY_S:
             self._spin(0.1)
-            name = self._segment_name()
-            guessed = guess_among(graph_queries.published_images(self._node, name))
+            guessed = guess_among(graph_queries.published_images(self._node, _SEGMENT))
             has_cameras = (given.rgb or guessed.rgb) and (given.depth or guessed.depth)
-            if waited > _SETTLED_S and has_cameras and name:
+            if waited > _SETTLED_S and has_cameras and self._segment_name():
                 return
 
     def _segment_name(self) -> str | None:
@@ -148,10 +148,12 @@ class _Visit:
         likely = guess_among(images)
         own, told = RgbdTopics(), {}
         if name is not None:
-            own = guess_among(graph_queries.subscribed_images(self._node, name))
+            subscribed = graph_queries.subscribed_images(self._node, name)
+            own = guess_among(subscribed)
             told = {
-                status.name.rpartition(': ')[2]: status.values.get('topic')
+                status.name.rpartition(': ')[2]: topic
                 for status in self._diagnostics.of(name)
+                if (topic := status.values.get('topic')) in subscribed
             }
         return RgbdTopics(
             rgb=given.rgb or told.get('rgb') or own.rgb or likely.rgb,

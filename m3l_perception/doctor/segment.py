@@ -24,15 +24,18 @@ def judge_segment(graph: Graph) -> Iterator[Finding]:
         yield Finding(
             Level.WARN,
             'node',
-            'm3l_segment is not running.',
+            f'{graph.segment_name} is not running.',
             'ros2 launch m3l_perception segment.launch.py (or, with pip: segment)',
         )
-        return
-    yield _labels(node, graph)
-    others = [name for name in graph.nodes if name.endswith('/m3l_segment') and name != node.name]
+    else:
+        yield _labels(node, graph)
+    mine = '' if node is None else node.name
+    others = [name for name in graph.nodes if name.endswith('/m3l_segment') and name != mine]
     if others:
         text = f'{", ".join(others)} {"runs" if len(others) == 1 else "run"} as well.'
         yield Finding(Level.NOTE, 'node', text, 'For another: --node NAME.')
+    if node is None:
+        return
     if node.state and node.state != 'active':
         yield _state(node)
     yield from _clock(node, graph)

@@ -102,6 +102,13 @@ def test_node_that_is_not_running_can_still_be_started() -> None:
     assert can_label(findings)
 
 
+def test_node_that_was_asked_for_in_vain_is_named_beside_those_that_run() -> None:
+    graph = replace(GRAPH, segment=None, segment_name='/front/m3l_segment')
+    findings = judged(graph)
+    assert the(findings, 'node', Level.WARN).what == '/front/m3l_segment is not running.'
+    assert the(findings, 'node', Level.NOTE).what == '/m3l_segment runs as well.'
+
+
 @pytest.mark.parametrize(('what', 'other'), [('rgb', 'depth'), ('depth', 'rgb')])
 def test_one_dead_camera_stops_nothing_two_do(what: str, other: str) -> None:
     dead = {name: replace(getattr(GRAPH, name), publishers=(), heard=Heard()) for name in
