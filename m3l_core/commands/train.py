@@ -4,13 +4,15 @@ A run that was stopped, by Ctrl-C or a power cut, goes on where it last saved wh
 command is given again. Curves: tensorboard --logdir runs. Examples:
 
   m3l train config/train/nyuv2_b0.yaml --data nyuv2
-  m3l train config/train/fine_tune_b0.yaml --data my_images --weights nyuv2_b0.safetensors
+  m3l train config/train/fine_tune_b0.yaml --data my_images --weights nyuv2_b0
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from m3l_core.models import shipped_weights
 
 if TYPE_CHECKING:
     import argparse
@@ -31,7 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--val', type=Path, help='data set whose val split is scored (default: that of --data)'
     )
     parser.add_argument(
-        '--weights', type=Path, help='checkpoint to start from, with init: pretrained'
+        '--weights',
+        type=_checkpoint,
+        help='checkpoint to start from, with init: pretrained; a file, or the name of one that '
+        f'comes with the package: {", ".join(shipped_weights())}',
     )
     parser.add_argument('--out', type=Path, help='folder of the run (default: runs/NAME)')
     parser.add_argument(
@@ -60,6 +65,11 @@ def run(arguments: argparse.Namespace) -> int:
     trainer.run(_track(config.batch_size), print, seconds=arguments.minutes * 60)
     print(f'weights: {trainer.folder.weights}')
     return 0
+
+
+def _checkpoint(text: str) -> Path:
+    """Return the file of a checkpoint that is shipped under this name, else the path itself."""
+    return shipped_weights().get(text, Path(text))
 
 
 def _track(batch_size: int) -> Track:

@@ -1,4 +1,4 @@
-"""The network that comes with the package."""
+"""The networks that come with the package."""
 
 from __future__ import annotations
 
@@ -8,3 +8,8 @@ from pathlib import Path
 def default_model() -> Path:
     """Return the path of the ONNX network that comes with the package."""
     return Path(__file__).with_name('nyuv2_b0.onnx')
+
+
+def shipped_weights() -> dict[str, Path]:
+    """Return the checkpoints that come with the package, by name."""
+    return {path.stem: path for path in sorted(Path(__file__).parent.glob('*.safetensors'))}

@@ -11,10 +11,11 @@ from m3l_core.network import Architecture, LinearFusion
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from m3l_core.classes import ClassSet
     from m3l_core.train.config import TrainConfig
 
 
-def initial_network(config: TrainConfig, classes: int, weights: Path | None) -> LinearFusion:
+def initial_network(config: TrainConfig, classes: ClassSet, weights: Path | None) -> LinearFusion:
     """Return the network with weights from chance, or from a checkpoint as `config.init` says.
 
     A checkpoint of other classes gives everything but the layer that tells them apart.
@@ -24,7 +25,7 @@ def initial_network(config: TrainConfig, classes: int, weights: Path | None) -> 
             or depth encoding.
         ModelError: If the checkpoint cannot be read.
     """
-    model = LinearFusion(Architecture.mit(config.encoder, num_classes=classes))
+    model = LinearFusion(Architecture.mit(config.encoder, num_classes=len(classes)))
     if weights is None and config.init == 'pretrained':
         raise ConfigError('init: pretrained needs a checkpoint. Give one with --weights.')
     if weights is not None and config.init == 'scratch':
@@ -41,7 +42,7 @@ def initial_network(config: TrainConfig, classes: int, weights: Path | None) -> 
             f'{config.depth}, got another. Change encoder or depth, or give other weights.'
         )
     state = trained.state_dict()
-    if card.architecture.num_classes != classes:
+    if card.classes.names != classes.names:
         state = {name: value for name, value in state.items() if '.classify.' not in name}
     model.load_state_dict(state, strict=False)
     return model

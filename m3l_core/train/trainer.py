@@ -62,7 +62,7 @@ class Trainer:
         self.classes = sources.training.classes
         self.folder = RunFolder(out, config)
         self.device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
-        self.student = initial_network(config, len(self.classes), weights).to(self.device)
+        self.student = initial_network(config, self.classes, weights).to(self.device)
         self.teacher = copy.deepcopy(self.student).eval()
         self._start = weights.name if weights else 'scratch'
         self._optimizer = make_optimizer(self.student, config.schedule)

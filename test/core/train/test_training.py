@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import pytest
 torch = pytest.importorskip('torch')
 
 from m3l_core import checkpoint  # noqa: E402
+from m3l_core.classes import ClassSet, NYU13  # noqa: E402
+from m3l_core.commands.train import add_arguments  # noqa: E402
 from m3l_core.config import from_mapping  # noqa: E402
 from m3l_core.errors import ConfigError, ModelError, TrainingError  # noqa: E402
 from m3l_core.network import Architecture, LinearFusion  # noqa: E402
@@ -25,6 +28,7 @@ from m3l_core.train.config import (  # noqa: E402
 from m3l_core.train.objective import class_weights, draw_present, supervised_loss  # noqa: E402
 from m3l_core.train.schedule import make_optimizer, rate_scale, set_rate  # noqa: E402
 from m3l_core.train.sources import open_sources  # noqa: E402
+from m3l_core.train.start import initial_network  # noqa: E402
 from m3l_core.train.teacher import follow  # noqa: E402
 from m3l_core.train.trainer import Trainer  # noqa: E402
 
@@ -281,3 +285,28 @@ def test_data_sets_of_other_classes_are_not_mixed(images: Path, tmp_path: Path) 
     (other / 'card.yaml').write_text('classes: [dog, cat]')
     with pytest.raises(ConfigError, match='got dog, cat'):
         open_sources(images, 'train', rendered=other)
+
+
+def test_other_classes_take_all_but_the_last_layer(images: Path, tmp_path: Path) -> None:
+    train(replace(CONFIG, steps=1), images, tmp_path / 'first')
+    weights = tmp_path / 'first' / 'small.safetensors'
+    trained, _ = checkpoint.load(weights)
+    classes = ClassSet(tuple('abcdefghijklm'), NYU13.palette)
+    config = replace(CONFIG, init='pretrained')
+    model = initial_network(config, classes, weights)
+    assert torch.equal(
+        model.encoder.stages[0].embed.proj.weight,
+        trained.state_dict()['encoder.stages.0.embed.proj.weight'],
+    )
+    assert not torch.equal(model.decoder.classify.weight, trained.decoder.classify.weight)
+    same = initial_network(config, NYU13, weights)
+    assert torch.equal(same.decoder.classify.weight, trained.decoder.classify.weight)
+
+
+def test_shipped_weights_go_by_their_name() -> None:
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    given = parser.parse_args(['run.yaml', '--data', 'x', '--weights', 'nyuv2_b0'])
+    assert checkpoint.load(given.weights)[1].name == 'nyuv2_b0'
+    other = parser.parse_args(['run.yaml', '--data', 'x', '--weights', 'mine.safetensors'])
+    assert other.weights == Path('mine.safetensors')
