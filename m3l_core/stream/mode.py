@@ -1,21 +1,24 @@
 """Which streams can be relied on now.
 
-               rgb comes                    depth comes, rgb stale
-        +----------------------- NO_INPUT -----------------------+
-        |                           ^                            |
-        |               both stale, from any mode                |
-        v                                                        v
-    RGB_ONLY -------------- rgb stale, depth comes ---------> DEPTH_ONLY
-      | ^ ^                                                    | | ^
-      | | +---- depth stale, or rgb back for 1 s unpaired -----+ | |
-      | |                                                        | |
-      | +---- depth stale, late, few pairs ----+------ rgb stale --+
-      |                                        |                 |
-      +--- 3 successive pairs and 0.5 s ---> RGBD <--- the same -+
+                rgb comes                           depth comes, rgb stale
+      +------------------------- NO_INPUT ----------------------------+
+      |                             ^                                 |
+      |                both stale, from any mode                      |
+      v                                                               v
+    RGB_ONLY ------------ rgb stale or sick, depth comes -------> DEPTH_ONLY
+     ^ |  ^                                                         | | ^
+     | |  +---- depth stale or sick, or rgb back for 1 s unpaired --+ | |
+     | |                                                              | |
+     | +----- 3 successive pairs and 0.5 s ----> RGBD <-- the same ---+ |
+     |                                            | |                   |
+     +-- depth stale, sick, late, ----------------+ +-- rgb stale ------+
+         unsynchronised, or few pairs                   or sick
 
-Stale is a stream that is silent for longer than its rhythm allows. A mode is left only for what
-demonstrably comes: while the other stream is silent as well, it may be the machine that stalls.
-What one frame was made from is a fact of that frame and changes no mode.
+Stale is a stream that is silent for longer than its rhythm allows; sick, one that sends images
+which show nothing or what is gone. A mode is left only for what demonstrably comes: while the
+other stream is silent as well, it may be the machine that stalls. If neither can be relied on,
+the mode is that of the less bad one. What one frame was made from is a fact of that frame and
+changes no mode.
 """
 
 from __future__ import annotations

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 from m3l_core.frames import Modality
 from m3l_core.stream.coupling import seconds_ns
 from m3l_core.stream.handover import Handover
+from m3l_core.stream.ledger import Ledger
 from m3l_core.stream.mode import Mode, ModeKeeper, Transition
-from m3l_core.stream.pairing import Pairing, Resolved
+from m3l_core.stream.pairing import Pairing
 from m3l_core.stream.source import Arrival, Order
 from m3l_core.stream.stamps import PairingClock
-from m3l_core.stream.taken import StreamStatistics, Taken
+from m3l_core.stream.taken import Taken
+from m3l_core.stream.takeover import Takeover
 from m3l_core.stream.watch import Watch
 
 if TYPE_CHECKING:
@@ -19,8 +21,10 @@ if TYPE_CHECKING:
 
     from m3l_core.stream.config import StreamConfig
     from m3l_core.stream.health import Finding
+    from m3l_core.stream.pairing import Resolved
     from m3l_core.stream.rhythm import Rhythm
     from m3l_core.stream.source import Source
+    from m3l_core.stream.taken import StreamStatistics
 
 _USUAL_PERIOD_NS = 33_333_333
 _CLOCK_JUMP_NS = 1_000_000_000
@@ -43,16 +47,14 @@ class Stream:
             recovery_time_ns=seconds_ns(config.recovery_time),
         )
         self._handover = Handover()
-        self._pairs = 0
-        self._lone = 0
+        self._ledger = Ledger(self._watch)
         self._begin()
 
     def _begin(self) -> None:
         """Take the state of a stream that has seen nothing."""
         self._now_ns: int | None = None
         self._pairing = Pairing()
-        self._anchor = Modality.RGB
-        self._fallback: Arrival | None = None
+        self._takeover = Takeover()
         self._clock.restart()
 
     @property
@@ -82,7 +84,7 @@ class Stream:
             return
         arrival = Arrival(modality, image, stamp_ns, time_ns, now)
         if modality is Modality.RGB:
-            self._anchor = Modality.RGB
+            self._takeover.end()
             self._watch.coupling.skew.saw_rgb(time_ns, now)
             self._pairing.add_anchor(arrival)
             self._settle(now)
@@ -108,8 +110,9 @@ class Stream:
         time_ns = stamp_ns or now
         if not self._accept(source, time_ns, now, on_jump=source.forget_stamps):
             return
-        self._drop_images([self._fallback] if self._fallback else [], 'not_needed')
-        self._fallback = Arrival(Modality.DEPTH, image, stamp_ns, time_ns, now, is_fallback=True)
+        self._ledger.drop_images([self._takeover.fallback], 'not_needed')
+        arrival = Arrival(Modality.DEPTH, image, stamp_ns, time_ns, now, is_fallback=True)
+        self._takeover.fallback = arrival
         self._settle(now)
 
     def note_content(self, modality: Modality, finding: Finding, *, now_ns: int) -> None:
@@ -135,7 +138,7 @@ class Stream:
             rgbd=self.mode is Mode.RGBD,
             period_ns=self._watch.rgb.period.stamp_ns or _USUAL_PERIOD_NS,
         )
-        self._drop(superseded, 'superseded')
+        self._ledger.drop(superseded, 'superseded')
         return None if resolved is None else Taken.of(resolved, self.mode)
 
     def wake_at(self, now_ns: int) -> int | None:
@@ -168,31 +171,17 @@ class Stream:
         """
         word = reason.partition(':')[0]
         now = self._now_ns or 0
-        self._drop(self._pairing.flush(now, self._watch.rhythm(now)), word)
-        self._drop(self._handover.clear(), word)
-        self._drop_images(self._pairing.forget_partners(), word)
-        self._drop_images([self._fallback] if self._fallback else [], word)
+        self._ledger.drop(self._pairing.flush(now, self._watch.rhythm(now)), word)
+        self._ledger.drop(self._handover.clear(), word)
+        self._ledger.drop_images(self._pairing.forget_partners(), word)
+        self._ledger.drop_images([self._takeover.fallback], word)
         self._watch.restart()
         self._modes.reset(now, reason)
         self._begin()
 
     def statistics(self, now_ns: int) -> StreamStatistics:
         """Return the counts so far, and what was learned."""
-        rhythm = self._watch.rhythm(now_ns)
-        coupling = self._watch.coupling
-        skew = coupling.typical_skew(now_ns)
-        return StreamStatistics(
-            rgb=self._watch.rgb.statistics(now_ns),
-            depth=self._watch.depth.statistics(now_ns),
-            fallback=self._watch.fallback.statistics(now_ns),
-            pairs=self._pairs,
-            lone=self._lone,
-            gap_ns=rhythm.gap_ns,
-            lag_ns=coupling.lag.p99_ns,
-            wait_ns=rhythm.wait_ns,
-            skew_ns=None if skew is None else skew.typical_ns,
-            offset_ns=coupling.offset_ns(skew),
-        )
+        return self._ledger.statistics(now_ns)
 
     def _steady(self, now_ns: int) -> int:
         """Return a time that does not run backwards; a clock that was set back resets all."""
@@ -233,10 +222,10 @@ class Stream:
         self._watch.source(modality).forget_stamps()
         self._watch.coupling.skew.restart()
         if modality is Modality.DEPTH:
-            self._drop_images(self._pairing.forget_partners(), 'clock_jump')
+            self._ledger.drop_images(self._pairing.forget_partners(), 'clock_jump')
             return
         flushed = self._pairing.flush(now_ns, self._watch.rhythm(now_ns))
-        self._lone += len(flushed)
+        self._ledger.lone += len(flushed)
         self._offer(flushed)
 
     def _settle(self, now_ns: int, late: Arrival | None = None) -> None:
@@ -255,8 +244,8 @@ class Stream:
             self._watch.coupling.met(lag_ns, now_ns)
         batch = self._without_skipped(batch, rhythm) + self._depth_alone(now_ns)
         useless, surplus = self._pairing.drop_useless(rhythm)
-        self._drop_images(useless, 'unpaired')
-        self._drop_images(surplus, 'overflow')
+        self._ledger.drop_images(useless, 'unpaired')
+        self._ledger.drop_images(surplus, 'overflow')
         rgb, depth = self._watch.health(now_ns)
         self._modes.update(rgb, depth, now_ns, self._watch.depth.period.arrival_ns or 0)
         self._offer(batch)
@@ -264,9 +253,9 @@ class Stream:
     def _count(self, resolved: Resolved, now_ns: int) -> None:
         """Let an anchor that waits no longer teach the lag and the mode."""
         if resolved.partner is None:
-            self._lone += 1
+            self._ledger.lone += 1
         else:
-            self._pairs += 1
+            self._ledger.pairs += 1
             lag_ns = resolved.partner.arrival_ns - resolved.anchor.arrival_ns
             self._watch.coupling.met(lag_ns, now_ns)
         if resolved.was_due:
@@ -283,34 +272,15 @@ class Stream:
             skips = True  # Between two images of a healthy depth a sick one has nothing to add.
         if not skips or not rhythm.depth_is_slower:
             return batch
-        self._drop([r for r in batch if r.partner is None and not r.was_due], 'skipped')
+        self._ledger.drop([r for r in batch if r.partner is None and not r.was_due], 'skipped')
         return [r for r in batch if r.partner is not None or r.was_due]
 
     def _depth_alone(self, now_ns: int) -> list[Resolved]:
         """Return the newest depth image as an anchor, if RGB is gone and takes no partner."""
-        if self._anchor is Modality.RGB and self._watch.is_missing(Modality.RGB, now_ns):
-            self._anchor = Modality.DEPTH
-        if self._anchor is Modality.RGB or self._pairing.is_waiting:
-            return []
-        newest, older = self._pairing.hand_over_partners()
-        self._drop_images(older, 'superseded')
-        reason = 'rgb_missing'
-        if newest is None and self._watch.is_missing(Modality.DEPTH, now_ns):
-            newest, self._fallback = self._fallback, None
-            reason = 'fallback'
-        if newest is None:
-            return []
-        self._lone += 1
-        return [Resolved(newest, None, now_ns, reason)]
+        alone, older = self._takeover.frames(self._watch, self._pairing, now_ns)
+        self._ledger.drop_images(older, 'superseded')
+        self._ledger.lone += len(alone)
+        return alone
 
     def _offer(self, batch: list[Resolved]) -> None:
-        self._drop(self._handover.offer(batch), 'superseded')
-
-    def _drop(self, frames: list[Resolved], reason: str) -> None:
-        for frame in frames:
-            self._drop_images([frame.anchor], reason)
-            self._drop_images([frame.partner] if frame.partner else [], reason)
-
-    def _drop_images(self, images: list[Arrival], reason: str) -> None:
-        for image in images:
-            self._watch.source_of(image).drops[reason] += 1
+        self._ledger.drop(self._handover.offer(batch), 'superseded')
