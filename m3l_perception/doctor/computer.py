@@ -45,6 +45,7 @@ def examine(model: Path, backend: str, environment: Mapping[str, str]) -> Comput
         has_gpu=any(path.exists() for path in _GPU),
         model=described,
         model_problem=model_problem,
+        backend=backend,
         engine=engine,
         engine_problem=engine_problem,
         rmem_max=_rmem_max(),

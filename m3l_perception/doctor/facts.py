@@ -14,8 +14,8 @@ class Computer:
         has_gpu: Whether an NVIDIA device is there.
         model: What a person wants to know of the network; empty if it cannot be used.
         model_problem: Why it cannot.
-        engine: The library and precision that `auto` (or the node's parameter) took; empty if
-            none runs it.
+        backend: What the node is to run the network with; `auto` chooses.
+        engine: The library and precision that then run it; empty if none does.
         engine_problem: Why none does.
         rmem_max: Largest receive buffer of a socket in bytes, None where unknown.
         environment: The variables that ROS and DDS read.
@@ -26,6 +26,7 @@ class Computer:
     has_gpu: bool = False
     model: str = ''
     model_problem: str = ''
+    backend: str = 'auto'
     engine: str = ''
     engine_problem: str = ''
     rmem_max: int | None = None

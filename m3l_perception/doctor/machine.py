@@ -103,16 +103,18 @@ def _model(computer: Computer) -> Finding:
 
 
 def _engine(computer: Computer) -> Iterator[Finding]:
+    libraries = computer.libraries
     has = ', '.join(
-        f'{name} {version}' if version else f'no {name}'
-        for name, version in computer.libraries.items()
+        f'{name} {version}' if version else f'no {name}' for name, version in libraries.items()
     )
-    if computer.engine_problem:
-        installed = any(computer.libraries[name] for name in ('openvino', 'torch', 'tensorrt'))
-        remedy = '' if installed else 'pip install openvino, the engine for CPUs.'
-        yield Finding(Level.STOP, 'engine', f'{computer.engine_problem} Here: {has}.', remedy)
+    if not any(libraries[name] for name in ('openvino', 'torch', 'tensorrt')):
+        what = f'nothing is installed that runs networks: {has}.'
+        yield Finding(Level.STOP, 'engine', what, 'pip install openvino, the engine for CPUs.')
+    elif computer.engine_problem:
+        yield Finding(Level.STOP, 'engine', f'{computer.engine_problem} Here: {has}.')
     elif computer.engine:
-        yield Finding(Level.OK, 'engine', f'{computer.engine} runs the network. Here: {has}.')
+        what = f'{computer.engine}, {_why(computer)}. Here: {has}.'
+        yield Finding(Level.OK, 'engine', what)
     if computer.has_gpu and computer.engine.startswith('openvino'):
         yield Finding(
             Level.WARN,
@@ -120,3 +122,21 @@ def _engine(computer: Computer) -> Iterator[Finding]:
             'there is an NVIDIA GPU, but the network runs on the CPU.',
             'Install TensorRT and pycuda, or torch with CUDA; README.md tells how.',
         )
+
+
+def _why(computer: Computer) -> str:
+    """Return why this engine runs the network: what is better, and missing."""
+    if computer.backend != 'auto':
+        return f'as the parameter backend says ({computer.backend})'
+    missing = [name for name in ('tensorrt', 'pycuda') if not computer.libraries[name]]
+    if not computer.has_gpu:
+        reasons = ['no NVIDIA GPU is seen']
+    elif computer.engine.startswith('tensorrt'):
+        return 'chosen by auto, which prefers it'
+    else:
+        reasons = [
+            f'{" and ".join(missing)} missing' if missing else 'no TensorRT engine is built'
+        ]
+    if computer.engine.startswith('torch') and not computer.libraries['openvino']:
+        reasons.append('openvino is missing')
+    return f'chosen by auto: {", ".join(reasons)}'

@@ -92,7 +92,9 @@ def test_healthy_robot_has_nothing_to_warn_of() -> None:
 def test_without_ros_it_says_what_to_install_and_still_tells_the_engine() -> None:
     findings = judged(None)
     assert 'pip install "m3l_perception[ros]"' in the(findings, 'ROS', Level.STOP).remedy
-    assert the(findings, 'engine', Level.OK).what.startswith('openvino bf16 runs the network.')
+    assert the(findings, 'engine', Level.OK).what.startswith(
+        'openvino bf16, chosen by auto: no NVIDIA GPU is seen.'
+    )
     assert not can_label(findings)
 
 
@@ -296,6 +298,33 @@ def test_engine_missing_here_is_no_matter_while_labels_come_from_elsewhere() -> 
     assert the(judged(GRAPH, bare), 'engine', Level.WARN)
     silent = replace(GRAPH, segment=None)
     assert 'pip install openvino' in the(judged(silent, bare), 'engine', Level.STOP).remedy
+
+
+@pytest.mark.parametrize(
+    ('changes', 'why'),
+    [
+        ({'backend': 'openvino'}, 'as the parameter backend says (openvino)'),
+        ({'has_gpu': True}, 'chosen by auto: tensorrt and pycuda missing'),
+        (
+            {'has_gpu': True, 'libraries': dict.fromkeys(COMPUTER.libraries, '1')},
+            'chosen by auto: no TensorRT engine is built',
+        ),
+        (
+            {'has_gpu': True, 'engine': 'tensorrt float16'},
+            'chosen by auto, which prefers it',
+        ),
+        (
+            {
+                'engine': 'torch float32',
+                'libraries': dict.fromkeys(COMPUTER.libraries) | {'torch': '2'},
+            },
+            'chosen by auto: no NVIDIA GPU is seen, openvino is missing',
+        ),
+    ],
+)
+def test_choice_of_the_engine_is_explained(changes: dict[str, Any], why: str) -> None:
+    findings = judged(GRAPH, replace(COMPUTER, **changes))
+    assert f', {why}. Here:' in the(findings, 'engine', Level.OK).what
 
 
 def test_gpu_that_idles_is_named() -> None:
