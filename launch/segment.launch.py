@@ -28,6 +28,15 @@ _ARGUMENTS = {
     'camera_info_topic': ('rgb/camera_info', 'Calibration of the color camera.'),
     'rgb_transport': ('', 'raw or compressed; empty leaves it to params_file.'),
     'depth_transport': ('', 'raw, compressedDepth or compressed; empty: params_file.'),
+    'depth_fallback_topic': (
+        'depth/image_fallback',
+        'Depth images not registered to color, for when color and registered depth are gone.',
+    ),
+    'depth_fallback_info_topic': (
+        'depth/camera_info_fallback',
+        'Calibration of the camera of depth_fallback_topic.',
+    ),
+    'depth_fallback_transport': ('', 'As depth_transport, for depth_fallback_topic.'),
     'params_file': (str(_CONFIG), 'YAML file of parameters.'),
     'namespace': ('', 'Namespace of the node and of relative topics.'),
     'use_sim_time': ('', 'true or false; empty leaves it to params_file.'),
@@ -45,6 +54,7 @@ _FORWARDED = {
     'backend': str,
     'rgb_transport': str,
     'depth_transport': str,
+    'depth_fallback_transport': str,
     'use_sim_time': bool,
     'autostart': bool,
 }
@@ -82,6 +92,8 @@ def _start(context: LaunchContext) -> list[SetEnvironmentVariable | Node]:
             ('rgb/image', given['rgb_topic']),
             ('depth/image', given['depth_topic']),
             ('rgb/camera_info', given['camera_info_topic']),
+            ('depth/image_fallback', given['depth_fallback_topic']),
+            ('depth/camera_info_fallback', given['depth_fallback_info_topic']),
         ],
         respawn=LaunchConfiguration('respawn'),
         respawn_delay=2.0,

@@ -109,5 +109,5 @@ def _judge_common_fate(rgb: Topic, depth: Topic) -> Iterator[Finding]:
         Level.NOTE,
         'failover',
         text,
-        'Respawn the driver; remap depth/image_fallback to its unregistered depth.',
+        'Respawn the driver; name its unregistered depth: depth_fallback_topic:=TOPIC',
     )
