@@ -27,7 +27,7 @@ class ClassSet:
     def colors(self, labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return `(..., 3)` RGB colors of `labels`; ids without a class are black."""
         table = np.zeros((256, 3), np.uint8)
-        table[: len(self.palette)] = self.palette
+        table[: len(self.palette)] = np.reshape(self.palette, (-1, 3))
         return table[labels]
 
 

@@ -79,7 +79,7 @@ def _check(arguments: argparse.Namespace) -> int:
     from m3l_core.data.check import check
     from m3l_core.data.opening import open_samples
 
-    folder = open_samples(arguments.folder, 'all', classes=arguments.classes)
+    folder = open_samples(arguments.folder, 'all', classes=arguments.classes, labeled=False)
     with _progress('checking', len(folder)) as advance:
         found = check(folder, threads=arguments.workers, on_image=advance)
     _print(found)
@@ -132,7 +132,9 @@ def _pack(arguments: argparse.Namespace) -> int:
     )
     if arguments.out.exists() and not arguments.force:
         raise DataError(f'{arguments.out}: is there already. Give --force to replace it.')
-    folder = open_samples(arguments.folder, arguments.split, classes=arguments.classes)
+    folder = open_samples(
+        arguments.folder, arguments.split, classes=arguments.classes, labeled=False
+    )
     count = len(packing.chosen(folder))
     with _progress('packing', count) as advance:
         size = pack(folder, arguments.out, packing, threads=arguments.workers, on_image=advance)

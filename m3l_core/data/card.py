@@ -1,4 +1,4 @@
-"""What a folder of labelled images says about itself in its `card.yaml`."""
+"""What a folder of images, labeled or not, says about itself in its `card.yaml`."""
 
 from __future__ import annotations
 
@@ -23,8 +23,11 @@ CARD = 'card.yaml'
 UNKNOWN = 254
 """In a label table: an id that the card does not explain."""
 
-_ROOM_NOTES = {'made_by', 'seed', 'size', 'frames_per_room', 'frames', 'depth'}
-"""What `m3l rooms` notes for itself and for readers."""
+_NOTES = {
+    'm3l rooms': {'made_by', 'seed', 'size', 'frames_per_room', 'frames', 'depth'},
+    'm3l extract': {'made_by', 'every', 'distinct', 'sharpness', 'depth_stamp_offset'},
+}
+"""What our own commands note for themselves and for readers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +38,11 @@ class DataCard:
         ConfigError: Naming every value that makes no sense.
     """
 
-    classes: tuple[str, ...]
+    classes: tuple[str, ...] = ()
     """Names in the order of the label, 2 to 254 of them."""
+
+    labeled: bool = True
+    """Whether there are labels; without them, classes are not needed and no pixel has one."""
 
     name: str = ''
     """What reports and model cards call the data set; by default its folder's name."""
@@ -100,7 +106,7 @@ class DataCard:
 
     def _class_problems(self) -> list[str]:
         problems = []
-        if not 2 <= len(self.classes) <= UNKNOWN:
+        if not 2 <= len(self.classes) <= UNKNOWN and (self.labeled or self.classes):
             problems.append(f'classes must be 2 to {UNKNOWN} names, got {len(self.classes)}')
         twice = sorted({name for name in self.classes if self.classes.count(name) > 1})
         if twice or '' in self.classes:
@@ -157,7 +163,6 @@ def read_card(tree: Tree) -> DataCard:
 
 
 def _without_notes(values: dict[str, Any]) -> dict[str, Any]:
-    """Drop what only `m3l rooms` writes; from anyone else these keys are mistakes."""
-    if values.get('made_by') != 'm3l rooms':
-        return values
-    return {key: value for key, value in values.items() if key not in _ROOM_NOTES}
+    """Drop what only our own commands write; from anyone else these keys are mistakes."""
+    notes = _NOTES.get(str(values.get('made_by')), set())
+    return {key: value for key, value in values.items() if key not in notes}

@@ -1,4 +1,4 @@
-"""A plain folder of labelled RGB-D images: `rgb/`, `depth/`, `labels/` and a card."""
+"""A plain folder of RGB-D images: `rgb/`, `depth/`, a card, and `labels/` if it says so."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from m3l_core.classes import IGNORE
 from m3l_core.data.card import DataCard, read_card, UNKNOWN
 from m3l_core.data.keeping import Keeper
 from m3l_core.data.samples import decode_depth, decode_ids, decode_rgb, Sample
@@ -30,7 +31,7 @@ class Folder:
 
     It holds `rgb/NAME.jpg` or `.png`, `depth/NAME.png` (16 bits, in the card's unit),
     `labels/NAME.png` (8 bits), `card.yaml` (see `DataCard`) and perhaps lists (see
-    `read_splits`).
+    `read_splits`). Without labels, as the card says, no pixel of a sample has a class.
 
     Args:
         root: The folder or zip file.
@@ -109,15 +110,14 @@ class Folder:
         """Return a sample without keeping it."""
         name = self.ids[index]
         rgb, depth, labels = self.files(name)
+        color = decode_rgb(self.tree.read(rgb), f'{self.root}/{rgb}')
         sample = Sample(
             name=name,
-            rgb=decode_rgb(self.tree.read(rgb), f'{self.root}/{rgb}'),
+            rgb=color,
             depth_mm=self._millimeters(
                 decode_depth(self.tree.read(depth), f'{self.root}/{depth}')
             ),
-            labels=self._labels(
-                decode_ids(self.tree.read(labels), f'{self.root}/{labels}'), labels
-            ),
+            labels=self._read_labels(labels, like=color),
         )
         size = sample.rgb.shape[:2]
         if not size == sample.depth_mm.shape == sample.labels.shape:
@@ -133,7 +133,11 @@ class Folder:
         scaled = np.rint(depth * np.float32(1000 * self.card.depth_unit_m))
         return np.asarray(np.minimum(scaled, 65535), np.uint16)
 
-    def _labels(self, ids: NDArray[np.uint8], file: str) -> NDArray[np.uint8]:
+    def _read_labels(self, file: str, *, like: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return the labels in a file; where there are none, as many pixels without a class."""
+        if not self.card.labeled:
+            return np.full(like.shape[:2], IGNORE, np.uint8)
+        ids = decode_ids(self.tree.read(file), f'{self.root}/{file}')
         labels: NDArray[np.uint8] = self.card.label_table[ids]
         if (labels == UNKNOWN).any():
             unknown = np.unique(ids[labels == UNKNOWN]).tolist()

@@ -64,7 +64,9 @@ def inspect(folder: Folder, name: str) -> Inspection:
     rgb_file, depth_file, label_file = folder.files(name)
     rgb = _read(folder, rgb_file, decode_rgb, 'color', found)
     depth = _read(folder, depth_file, decode_depth, 'depth', found)
-    ids = _read(folder, label_file, decode_ids, 'label', found)
+    ids = None
+    if folder.card.labeled:
+        ids = _read(folder, label_file, decode_ids, 'label', found)
     sizes = {image.shape[:2] for image in (rgb, depth, ids) if image is not None}
     if len(sizes) > 1:
         found.faults['color, depth and labels differ in size'] = ', '.join(

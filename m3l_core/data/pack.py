@@ -135,14 +135,16 @@ def _write(file: zipfile.ZipFile, members: Members) -> None:
 
 
 def _shrunk(folder: Folder, size: tuple[int, int], index: int) -> Members:
-    """Return the three files of an image."""
+    """Return the files of an image, three if it has labels."""
     sample = folder.read(index)
     rgb, depth, labels = _resized(sample, size)
-    return {
+    members = {
         f'rgb/{sample.name}.jpg': _encoded('.jpg', cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), _JPEG),
         f'depth/{sample.name}.png': _encoded('.png', depth, _PNG),
-        f'labels/{sample.name}.png': _encoded('.png', labels, _PNG),
     }
+    if folder.card.labeled:
+        members[f'labels/{sample.name}.png'] = _encoded('.png', labels, _PNG)
+    return members
 
 
 def _resized(
@@ -173,6 +175,7 @@ def _about(folder: Folder, names: list[str], size: tuple[int, int]) -> Members:
         frame = math.ceil(folder.frame * min(1.0, size[0] / height, size[1] / width))
     card: dict[str, Any] = {
         'name': folder.name,
+        'labeled': folder.card.labeled,
         'classes': list(folder.classes.names),
         'palette': [list(color) for color in folder.classes.palette],
         'ignore': IGNORE,
