@@ -74,7 +74,7 @@ def work_on_all(
     tell = on_progress or (lambda _index, _share: None)
     if ray is not None:
         return _on_ray(work, jobs, ray, tell)
-    if min(workers, len(jobs)) == 1:
+    if min(workers, len(jobs)) <= 1:
         return _here(work, jobs, tell)
     return _in_processes(work, jobs, min(workers, len(jobs)), tell)
 

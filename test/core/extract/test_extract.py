@@ -1,0 +1,251 @@
+"""Pairs out of bags: what is kept, what is left out and why, and going on after a stop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+import shutil
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import pytest
+
+from m3l_core.bags.reading import Bag
+from m3l_core.bags.writing import BagWriter
+from m3l_core.cli import main
+from m3l_core.data.opening import open_samples
+from m3l_core.errors import ConfigError, DataError
+from m3l_core.extract import extract, ExtractConfig, Extraction
+from m3l_core.stream.image_codec import encode_jpeg
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+START_NS = 1_700_000_000_000_000_000
+PERIOD_NS = 100_000_000
+SIZE = (48, 64)
+
+
+def color(seed: int) -> NDArray[np.uint8]:
+    """Return boxes before a wall, unlike those of any other seed."""
+    rng = np.random.default_rng(seed)
+    rgb = np.full((*SIZE, 3), rng.integers(40, 220, 3), np.uint8)
+    for _ in range(8):
+        x, y = (int(v) for v in rng.integers(0, 40, 2))
+        fill = [int(v) for v in rng.integers(0, 255, 3)]
+        cv2.rectangle(rgb, (x, y), (x + 12, y + 12), fill, -1)
+    return rgb
+
+
+def depth_mm(seed: int) -> NDArray[np.uint16]:
+    return np.random.default_rng(seed).integers(900, 1100, SIZE).astype(np.uint16)
+
+
+def write_bag(
+    path: Path,
+    colors: list[NDArray[np.uint8]],
+    depths: list[NDArray[np.uint16] | None],
+    transport: str = 'raw',
+) -> Path:
+    """Write a bag at 10 Hz, depth 5 ms behind color; None leaves an image out."""
+    with BagWriter(path, transport=transport) as writer:  # type: ignore[arg-type]
+        for index, (rgb, depth) in enumerate(zip(colors, depths, strict=True)):
+            stamp_ns = START_NS + index * PERIOD_NS
+            writer.write_rgb(rgb, stamp_ns)
+            writer.write_camera_info(np.diag([50.0, 50.0, 1.0]), SIZE, stamp_ns)
+            if depth is not None:
+                writer.write_depth(depth, stamp_ns + 5_000_000)
+    return path
+
+
+def good_bag(path: Path, count: int = 6, transport: str = 'raw') -> Path:
+    seeds = range(count)
+    return write_bag(path, [color(i) for i in seeds], [depth_mm(i) for i in seeds], transport)
+
+
+def run(out: Path, *bags: Path, workers: int = 1, **config: object) -> Extraction:
+    return extract(bags, out, ExtractConfig(**config), workers=workers)  # type: ignore[arg-type]
+
+
+def names(out: Path) -> list[str]:
+    return sorted(path.stem for path in (out / 'rgb').iterdir())
+
+
+def test_every_color_image_is_kept_or_counted_by_its_reason(tmp_path: Path) -> None:
+    colors = [color(i) for i in range(12)]
+    depths: list[NDArray[np.uint16] | None] = [depth_mm(i) for i in range(12)]
+    colors[2] = colors[1] + np.uint8(1)  # the camera stands still
+    colors[4] = np.zeros_like(colors[4])
+    colors[5] = cv2.blur(colors[5], (25, 25))
+    depths[7] = None
+    depths[8] = np.zeros_like(depth_mm(8))
+    depths[10] = depths[9]  # color goes on, depth does not
+    (report,) = run(tmp_path / 'out', write_bag(tmp_path / 'b', colors, depths)).reports
+    assert (report.images, report.kept) == (12, 6)
+    assert report.skipped == {
+        'between': 0, 'alike': 1, 'blurred': 1, 'dead': 3, 'damaged': 0, 'unpaired': 1,
+    }  # fmt: skip
+    kept = [f'b_{START_NS + i * PERIOD_NS}' for i in (0, 1, 3, 6, 9, 11)]
+    assert names(tmp_path / 'out') == kept
+
+
+def test_damaged_image_is_counted(tmp_path: Path) -> None:
+    with BagWriter(tmp_path / 'b') as writer:
+        for index in range(3):
+            data = encode_jpeg(color(index))
+            if index == 1:
+                data = data.replace(b'\xff\xdb', b'\xff\xfe')  # no quantization table
+            writer.write_encoded_rgb(data, START_NS + index * PERIOD_NS)
+            writer.write_depth(depth_mm(index), START_NS + index * PERIOD_NS)
+    (report,) = run(tmp_path / 'out', tmp_path / 'b').reports
+    assert (report.kept, report.skipped['damaged']) == (2, 1)
+
+
+def test_result_opens_as_unlabeled_samples_with_the_pixels_of_the_bag(tmp_path: Path) -> None:
+    run(tmp_path / 'out', good_bag(tmp_path / 'b', 3))
+    samples = open_samples(tmp_path / 'out', 'all', labeled=False)
+    assert len(samples) == 3
+    sample = samples[1]
+    assert sample.name == f'b_{START_NS + PERIOD_NS}'
+    np.testing.assert_array_equal(sample.depth_mm, depth_mm(1))
+    assert np.abs(sample.rgb.astype(int) - color(1)).mean() < 8  # JPEG
+    assert (sample.labels == 255).all()
+    assert sample.labels.shape == SIZE
+
+
+def test_unlabeled_pairs_are_refused_where_labels_are_needed(tmp_path: Path) -> None:
+    run(tmp_path / 'out', good_bag(tmp_path / 'b', 2))
+    with pytest.raises(DataError) as refusal:
+        open_samples(tmp_path / 'out', 'all')
+    assert str(refusal.value) == (
+        f'{tmp_path / "out"}: expected a data set with labels, got one that has none by its '
+        'card.yaml. Label some of its images, or give it where unlabeled images are asked for.'
+    )
+
+
+def test_unlabeled_pairs_are_checked_drawn_and_packed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, pack = tmp_path / 'out', tmp_path / 'pack.zip'
+    run(out, good_bag(tmp_path / 'b', 6))
+    assert main(['data', 'check', str(out), '--sheet', str(tmp_path / 'sheet.png')]) == 0
+    assert main(['data', 'pack', str(out), str(pack), '--split', 'all']) == 0
+    assert main(['data', 'check', str(pack)]) == 0
+    assert 'pack, 6 images' in capsys.readouterr().out.replace('out, 6', 'pack, 6')
+    assert not (open_samples(pack, 'all', labeled=False)[0].labels != 255).any()
+
+
+def test_stamps_and_camera_are_written_beside_the_images(tmp_path: Path) -> None:
+    run(tmp_path / 'out', good_bag(tmp_path / 'b', 2))
+    lines = (tmp_path / 'out/stamps.csv').read_text().splitlines()
+    assert lines == [
+        'name,bag,stamp_ns,depth_stamp_ns,receive_ns',
+        f'b_{START_NS},b,{START_NS},{START_NS + 5_000_000},{START_NS}',
+        f'b_{START_NS + PERIOD_NS},b,{START_NS + PERIOD_NS},{START_NS + 105_000_000},'
+        f'{START_NS + PERIOD_NS}',
+    ]
+    matrix = np.loadtxt(tmp_path / 'out/camera-intrinsics.txt')
+    np.testing.assert_array_equal(matrix, np.diag([50.0, 50.0, 1.0]))
+
+
+def test_jpeg_of_the_bag_goes_into_the_file_as_it_is(tmp_path: Path) -> None:
+    bag = good_bag(tmp_path / 'b', 1, transport='compressed')
+    run(tmp_path / 'out', bag)
+    with Bag(bag) as opened:
+        recorded = next(m for m in opened.messages() if m.topic.endswith('image_raw/compressed'))
+    file = tmp_path / 'out/rgb' / f'b_{START_NS}.jpg'
+    assert file.read_bytes() == recorded.message.data.tobytes()
+
+
+def test_smaller_depth_is_brought_to_the_size_of_color(tmp_path: Path) -> None:
+    write_bag(tmp_path / 'b', [color(0)], [np.full((24, 32), 1500, np.uint16)])
+    (report,) = run(tmp_path / 'out', tmp_path / 'b').reports
+    sample = open_samples(tmp_path / 'out', 'all', labeled=False)[0]
+    assert sample.depth_mm.shape == SIZE
+    assert (sample.depth_mm == 1500).all()
+    assert report.warnings == [
+        'depth image: expected 64x48 pixels as the color image has, got 32x24. '
+        'The nearest readings are taken.'
+    ]
+
+
+@pytest.mark.parametrize(('every', 'kept'), [('3', [0, 3, 6]), ('0.25s', [0, 3, 6]), ('7', [0])])
+def test_every_thins_out_by_pairs_or_by_seconds(
+    tmp_path: Path, every: str, kept: list[int]
+) -> None:
+    run(tmp_path / 'out', good_bag(tmp_path / 'b', 7), every=every)
+    assert names(tmp_path / 'out') == [f'b_{START_NS + i * PERIOD_NS}' for i in kept]
+
+
+def test_pair_that_is_due_and_useless_gives_way_to_the_next(tmp_path: Path) -> None:
+    colors = [color(i) for i in range(6)]
+    colors[3] = np.zeros_like(colors[3])
+    write_bag(tmp_path / 'b', colors, [depth_mm(i) for i in range(6)])
+    run(tmp_path / 'out', tmp_path / 'b', every='3')
+    assert names(tmp_path / 'out') == [f'b_{START_NS + i * PERIOD_NS}' for i in (0, 4)]
+
+
+def test_finished_bags_are_not_read_again_and_new_ones_are_added(tmp_path: Path) -> None:
+    first = good_bag(tmp_path / 'first', 2)
+    run(tmp_path / 'out', first)
+    shutil.rmtree(first)
+    done = run(tmp_path / 'out', first, good_bag(tmp_path / 'second', 3))
+    assert done.failed == {}
+    assert done.done_before == {'first'}
+    assert [report.kept for report in done.reports] == [2, 3]
+    assert len((tmp_path / 'out/stamps.csv').read_text().splitlines()) == 1 + 5
+
+
+def test_stopped_run_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
+    bags = [good_bag(tmp_path / name / 'bag', 3) for name in ('monday', 'tuesday')]
+    whole, stopped = tmp_path / 'whole', tmp_path / 'stopped'
+    run(whole, *bags)
+    run(stopped, *bags)
+    (stopped / 'bags/bag-2.json').unlink()  # killed before the second bag was done
+    (stopped / 'rgb' / f'bag-2_{START_NS}.jpg').unlink()
+    run(stopped, *bags[::-1])
+    assert names(whole) == names(stopped)
+    assert (whole / 'stamps.csv').read_bytes() == (stopped / 'stamps.csv').read_bytes()
+
+
+def test_bags_of_one_name_get_numbers(tmp_path: Path) -> None:
+    bags = [good_bag(tmp_path / name / 'bag', 1) for name in ('monday', 'tuesday')]
+    run(tmp_path / 'out', *bags, workers=2)
+    assert names(tmp_path / 'out') == [f'bag-2_{START_NS}', f'bag_{START_NS}']
+
+
+def test_failed_bag_is_reported_and_stops_no_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing, good = tmp_path / 'none.mcap', good_bag(tmp_path / 'good', 2)
+    assert main(['extract', str(missing), str(good), str(tmp_path / 'out')]) == 1
+    said = capsys.readouterr()
+    assert said.err == (
+        f'm3l: {missing}: expected a bag (a rosbag2 folder, or a file .mcap, .db3, .bag), got '
+        'nothing there. Check the path.\n'
+    )
+    assert said.out.endswith('out: 2 pairs of 1 bags\n')
+    assert main(['extract', str(missing), str(tmp_path / 'other')]) == 2
+
+
+def test_other_configuration_is_refused_in_the_same_folder(tmp_path: Path) -> None:
+    bag = good_bag(tmp_path / 'b', 2)
+    run(tmp_path / 'out', bag, every='2')
+    with pytest.raises(DataError, match=r'was extracted with every 2\. Give the same, or another'):
+        run(tmp_path / 'out', bag, every='3')
+
+
+def test_folder_with_other_files_is_refused(tmp_path: Path) -> None:
+    (tmp_path / 'thesis.tex').touch()
+    with pytest.raises(DataError, match='expected an empty folder or one of m3l extract'):
+        run(tmp_path, tmp_path / 'b')
+
+
+def test_wrong_values_are_all_named() -> None:
+    with pytest.raises(ConfigError) as refusal:
+        ExtractConfig(every='often', distinct=-1, sharpness=1)
+    assert str(refusal.value) == (
+        "every: expected pairs such as 5 or seconds such as 0.5s, got 'often'; "
+        'distinct: expected gray levels of 0 to 255, got -1; '
+        'sharpness: expected at least 0 and below 1, got 1.'
+    )
