@@ -47,7 +47,8 @@ def _labels(node: SegmentNode, graph: Graph) -> Finding:
         return Finding(
             Level.OK,
             'node',
-            f'{node.name}: labels come at {node.mask_rate_hz:.1f} Hz, mode {node.mode or "?"}.',
+            f'{node.name}: {node.state}, labels come at {node.mask_rate_hz:.1f} Hz, mode '
+            f'{node.mode or "?"}{_engine(node)}.',
         )
     if not node.state:
         return Finding(
@@ -65,6 +66,18 @@ def _labels(node: SegmentNode, graph: Graph) -> Finding:
     return Finding(
         Level.STOP, 'node', f'{silence} Images come, so it should label.', 'Look at its log.'
     )
+
+
+def _engine(node: SegmentNode) -> str:
+    """Return what the node's own engine is and takes, as far as the node told."""
+    for status in node.diagnostics:
+        if status.name.endswith(': engine') and 'p50_ms' in status.values:
+            values = status.values
+            return (
+                f'; its engine, {values.get("backend")} {values.get("precision")}, takes '
+                f'{values["p50_ms"]} ms at the median'
+            )
+    return ''
 
 
 def _state(node: SegmentNode) -> Finding:

@@ -282,6 +282,16 @@ def test_active_node_that_gets_images_must_label_unless_it_still_loads() -> None
     assert can_label(judged(replace(GRAPH, segment=loading)))
 
 
+def test_state_mode_rate_and_engine_of_the_node_are_told() -> None:
+    values = {'backend': 'openvino', 'precision': 'bf16', 'p50_ms': '22.7'}
+    engine = Diagnostic(name='m3l_segment: engine', level=0, message='READY', values=values)
+    findings = judged(replace(GRAPH, segment=replace(NODE, diagnostics=(engine,))))
+    assert the(findings, 'node', Level.OK).what == (
+        '/m3l_segment: active, labels come at 30.0 Hz, mode RGBD; its engine, openvino bf16, '
+        'takes 22.7 ms at the median.'
+    )
+
+
 def test_complaints_of_the_node_are_repeated() -> None:
     complaint = Diagnostic(name='m3l_segment: pairing', level=1, message='RGB_ONLY: depth_late')
     findings = judged(replace(GRAPH, segment=replace(NODE, diagnostics=(complaint,))))
