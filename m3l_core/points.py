@@ -104,4 +104,5 @@ def _slopes(count: int, center: float, focal: float) -> NDArray[np.float32]:
 
 def _packed_colors(classes: ClassSet) -> NDArray[np.uint32]:
     red, green, blue = classes.colors(np.arange(256, dtype=np.uint8)).astype(np.uint32).T
-    return red << 16 | green << 8 | blue
+    packed: NDArray[np.uint32] = red << 16 | green << 8 | blue
+    return packed

@@ -8,14 +8,13 @@ from rclpy.qos import qos_policy_name_from_kind, qos_profile_sensor_data
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CompressedImage, Image
 
-from m3l_perception.compat import SubscriptionEventCallbacks
+from m3l_perception.compat import subscription_events
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rclpy.node import Node
-
-    from m3l_core.frames import Modality
+    from rclpy.qos import QoSProfile
 
 _TRANSPORTS: dict[str, tuple[type[Any], str, str]] = {
     'raw': (Image, '', 'sensor_msgs/msg/Image'),
@@ -26,35 +25,37 @@ _TRANSPORTS: dict[str, tuple[type[Any], str, str]] = {
 
 
 class CameraInput:
-    """Subscribes to the images of one modality in one transport.
+    """Subscribes to the images of one input in one transport.
 
     Args:
         node: Whose subscription it is.
-        modality: What the images show.
+        name: The topic before it is remapped, such as `rgb/image`.
         transport: One of raw, compressed, compressedDepth.
-        deliver: Called with the modality and each message.
+        transport_parameter: The parameter that sets it.
+        deliver: Called with each message.
     """
 
     def __init__(
         self,
         node: Node,
-        modality: Modality,
+        name: str,
+        *,
         transport: str,
-        deliver: Callable[[Modality, Any], None],
+        transport_parameter: str,
+        deliver: Callable[[Any], None],
     ) -> None:
-        self.modality = modality
         self.transport = transport
+        self._transport_parameter = transport_parameter
         self._node = node
-        self._type, ending, self._type_name = _TRANSPORTS[transport]
+        kind, ending, self._type_name = _TRANSPORTS[transport]
         self._incompatible_policy = ''
         # Remapping rgb/image also moves rgb/image/compressed, as image_transport does it.
-        base = node.resolve_topic_name(f'{modality.name.lower()}/image')
         self._subscription = node.create_subscription(
-            self._type,
-            base + ending,
-            lambda message: deliver(modality, message),
+            kind,
+            node.resolve_topic_name(name) + ending,
+            deliver,
             qos_profile_sensor_data,
-            event_callbacks=SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible),
+            event_callbacks=subscription_events(incompatible_qos=self._on_incompatible),
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
         self.topic: str = self._subscription.topic_name
@@ -62,6 +63,19 @@ class CameraInput:
     def destroy(self) -> None:
         """Subscribe no more."""
         self._node.destroy_subscription(self._subscription)
+
+    @property
+    def has_publisher(self) -> bool:
+        """Whether anybody publishes on the topic."""
+        return bool(self._node.count_publishers(self.topic))
+
+    @property
+    def qos(self) -> str:
+        """What is asked of the publishers, and what each of them offers."""
+        publishers = self._node.get_publishers_info_by_topic(self.topic)
+        offered = sorted({_words(info.qos_profile) for info in publishers})
+        asked = _words(self._subscription.qos_profile)
+        return f'{asked}; offered: {", ".join(offered) or "-"}'
 
     def why_silent(self) -> str:
         """Return what is known of the publishers of a topic on which nothing comes."""
@@ -73,16 +87,24 @@ class CameraInput:
         if wrong:
             return (
                 f'{count}, of {", ".join(sorted(wrong))} instead of {self._type_name}: '
-                f'set {self.modality.name.lower()}_transport to the one that is published'
+                f'set {self._transport_parameter} to the one that is published'
             )
         if self._incompatible_policy:
             return f'{count}, with an incompatible QoS ({self._incompatible_policy})'
         return f'{count}, but no image arrives'
 
     def _on_incompatible(self, event: Any) -> None:  # noqa: ANN401
-        self._incompatible_policy = qos_policy_name_from_kind(event.last_policy_kind)
+        """Tell, once for each policy, which setting keeps publisher and node apart."""
+        policy = qos_policy_name_from_kind(event.last_policy_kind)
+        if policy == self._incompatible_policy:
+            return
+        self._incompatible_policy = policy
         self._node.get_logger().warning(
-            f'{self.topic}: a publisher offers an incompatible QoS '
-            f'({self._incompatible_policy}), nothing will come from it. Change it there, or set '
-            f'qos_overrides.{self.topic}.subscription.* here.'
+            f'{self.topic}: a publisher offers an incompatible QoS ({policy}), nothing will come '
+            f'from it. Change it there, or set qos_overrides.{self.topic}.subscription.* here.'
         )
+
+
+def _words(profile: QoSProfile) -> str:
+    """Return the policies that decide whether images come, in words."""
+    return f'{profile.reliability.name.lower()} {profile.durability.name.lower()}'

@@ -1,18 +1,45 @@
-"""Names that differ between the ROS 2 distributions; nothing else here asks for one."""
+"""What differs between the ROS 2 distributions; nothing else here asks for one.
+
+It imports ROS only when asked for something of it, so launch files can ask for the rest.
+"""
 
 from __future__ import annotations
 
 from typing import Any, TYPE_CHECKING
 
-try:  # Iron and later
-    from rclpy.event_handler import SubscriptionEventCallbacks
-except ImportError:  # Humble
-    from rclpy.qos_event import SubscriptionEventCallbacks
-
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from rclpy.node import Node
 
-__all__ = ['SubscriptionEventCallbacks', 'given_parameters']
+PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
+"""Where Fast DDS looks for its profile: up to Jazzy, and since (which warns about the old)."""
+
+_OLD_DISTRIBUTIONS = ('humble', 'iron', 'jazzy')
+
+
+def profile_variable(environment: Mapping[str, str]) -> str:
+    """Return the variable in which the distribution of `environment` expects a profile."""
+    old, new = PROFILE_VARIABLES
+    return old if environment.get('ROS_DISTRO', '') in _OLD_DISTRIBUTIONS else new
+
+
+def private_variables(domain: int) -> dict[str, str]:
+    """Return the variables that keep ROS traffic on this machine and in a domain of its own."""
+    return {
+        'ROS_DOMAIN_ID': str(domain),
+        'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
+        'ROS_LOCALHOST_ONLY': '1',  # Humble knows no other
+    }
+
+
+def subscription_events(*, incompatible_qos: Callable[[Any], None]) -> Any:  # noqa: ANN401
+    """Return the event callbacks of a subscription."""
+    try:  # Iron and later
+        from rclpy.event_handler import SubscriptionEventCallbacks
+    except ImportError:  # Humble
+        from rclpy.qos_event import SubscriptionEventCallbacks
+    return SubscriptionEventCallbacks(incompatible_qos=incompatible_qos)
 
 
 def given_parameters(node: Node) -> dict[str, Any]:
@@ -22,3 +49,12 @@ def given_parameters(node: Node) -> dict[str, Any]:
     a mistyped name is merely not warned about.
     """
     return dict(getattr(node, '_parameter_overrides', {}))
+
+
+def label_info_type() -> Any | None:  # noqa: ANN401
+    """Return the message class `vision_msgs/LabelInfo`, or None if it is not installed."""
+    try:
+        from vision_msgs.msg import LabelInfo
+    except ImportError:  # not in every distribution's base, nor among the wheels
+        return None
+    return LabelInfo

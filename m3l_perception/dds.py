@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from m3l_core.errors import ConfigError
+from m3l_perception.compat import profile_variable, PROFILE_VARIABLES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,11 +15,6 @@ SHIPPED_PROFILE = Path(__file__).with_name('fastdds_profile.xml')
 
 CHOICE_VARIABLE = 'M3L_DDS_PROFILE'
 """Tells a process its choice, shipped unless it is set: launch has no other way to say keep."""
-
-_OLD_VARIABLE = 'FASTRTPS_DEFAULT_PROFILES_FILE'
-_NEW_VARIABLE = 'FASTDDS_DEFAULT_PROFILES_FILE'
-_OLD_DISTRIBUTIONS = ('humble', 'iron', 'jazzy')
-"""Those whose Fast DDS knows only the old variable; later ones warn about it."""
 
 
 def profile_environment(choice: str, environment: Mapping[str, str]) -> dict[str, str]:
@@ -41,7 +37,6 @@ def profile_environment(choice: str, environment: Mapping[str, str]) -> dict[str
             f'dds_profile: expected shipped, keep, or the path of a file, got {choice!r}.'
         )
     uses_fast_dds = 'fastrtps' in environment.get('RMW_IMPLEMENTATION', 'rmw_fastrtps_cpp')
-    if not uses_fast_dds or _OLD_VARIABLE in environment or _NEW_VARIABLE in environment:
+    if not uses_fast_dds or not environment.keys().isdisjoint(PROFILE_VARIABLES):
         return {}
-    is_old = environment.get('ROS_DISTRO', '') in _OLD_DISTRIBUTIONS
-    return {_OLD_VARIABLE if is_old else _NEW_VARIABLE: str(profile.resolve())}
+    return {profile_variable(environment): str(profile.resolve())}

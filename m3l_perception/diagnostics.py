@@ -11,11 +11,14 @@ from m3l_perception.inference import EngineState
 from m3l_perception.messages import ERROR, milliseconds, OK, status, WARN
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from diagnostic_msgs.msg import DiagnosticStatus
 
     from m3l_core.stream import InputStatistics, StreamStatistics
     from m3l_perception.camera_input import CameraInput
     from m3l_perception.inference import Inference, Labeled
+    from m3l_perception.inputs import Inputs
 
 SILENT_AFTER_S = 2.0
 """Silence of an input that is worth a word about its publishers."""
@@ -23,12 +26,9 @@ SILENT_AFTER_S = 2.0
 
 def frame_status(name: str, labeled: Labeled) -> DiagnosticStatus:
     """Return what one mask was made from; goes with the mask's header."""
-    taken, frame = labeled.taken, labeled.decoded.frame
-    used = [
-        modality
-        for modality, image in (('rgb', frame.rgb), ('depth', frame.depth_m))
-        if image is not None
-    ]
+    taken, frame = labeled.taken, labeled.seen.frame
+    images = (('rgb', frame and frame.rgb), ('depth', frame and frame.depth_m))
+    used = [name for name, image in images if image is not None]
     values: dict[str, object] = {
         'used': '+'.join(used),
         'mode': taken.mode.value,
@@ -37,7 +37,7 @@ def frame_status(name: str, labeled: Labeled) -> DiagnosticStatus:
         'wait_ms': milliseconds(taken.wait_ns),
         'decode_ms': labeled.decode_ms,
         'engine_ms': labeled.segmentation.engine_ms,
-        'problem': ' '.join(labeled.decoded.problems),
+        'problem': labeled.seen.remarks,
     }
     return status(name, OK if len(used) == 2 else WARN, '+'.join(used), values)
 
@@ -59,22 +59,30 @@ class Report:
         """Tell an error of which there is no more to tell."""
         self._add(what, ERROR, problem, {})
 
-    def add_input(
-        self, camera: CameraInput, counted: InputStatistics, *, mode: Mode, silent_s: float
+    def add_inputs(
+        self, inputs: Inputs, counted: StreamStatistics, *, mode: Mode, active_s: float
+    ) -> None:
+        """Tell how each input fares; the optional one only if somebody publishes on it."""
+        self._add_input('rgb', inputs.rgb, counted.rgb, mode, active_s)
+        self._add_input('depth', inputs.depth, counted.depth, mode, active_s)
+        if counted.fallback.received or inputs.fallback.has_publisher:
+            values = _input_values(inputs.fallback, counted.fallback)
+            self._add('depth_fallback', OK, 'used when rgb and depth both stop', values)
+
+    def _add_input(
+        self,
+        what: str,
+        camera: CameraInput,
+        counted: InputStatistics,
+        mode: Mode,
+        active_s: float,
     ) -> None:
         """Tell how one input fares; while nothing comes at all, its silence is an error."""
-        values: dict[str, object] = {
-            'topic': camera.topic,
-            'transport': camera.transport,
-            'received': counted.received,
-            'rate_hz': 1e9 / counted.period_ns if counted.period_ns else None,
-            'age_ms': milliseconds(counted.age_ns),
-            'zero_stamps': counted.zero_stamps,
-            **{f'dropped_{reason}': count for reason, count in counted.drops.items()},
-        }
-        what, is_silent = camera.modality.name.lower(), silent_s >= SILENT_AFTER_S
+        silent_s = active_s if counted.age_ns is None else counted.age_ns / 1e9
+        values, is_silent = _input_values(camera, counted), silent_s >= SILENT_AFTER_S
         if mode is not Mode.NO_INPUT and not is_silent:
-            self._add(what, OK, 'receiving', values)
+            health = counted.health
+            self._add(what, WARN if health else OK, health or 'receiving', values)
             return
         silence = f'{camera.topic}: nothing for {silent_s:.1f} s: {camera.why_silent()}'
         self._add(what, ERROR if mode is Mode.NO_INPUT else WARN, silence, values)
@@ -89,9 +97,12 @@ class Report:
             'pairs': counted.pairs,
             'lone': counted.lone,
             'max_gap_ms': milliseconds(counted.gap_ns),
+            'skew_ms': milliseconds(counted.skew_ns),
             'depth_lag_ms': milliseconds(counted.lag_ns),
             'pair_wait_ms': milliseconds(counted.wait_ns),
         }
+        if counted.offset_ns is not None:
+            values['depth_stamp_offset_to_set'] = f'{counted.offset_ns / 1e9:.3f}'
         level = {Mode.RGBD: OK, Mode.NO_INPUT: ERROR}.get(mode, WARN)
         self._add('pairing', level, f'{mode.value}: {reason}', values)
 
@@ -102,8 +113,13 @@ class Report:
             self.add_problem('clock', problem)
             self.missing.append(problem)
 
-    def add_engine(self, inference: Inference) -> None:
-        """Tell how far the network is, and how fast."""
+    def add_engine(self, inference: Inference, remarks: Sequence[str] = ()) -> None:
+        """Tell how far the network is, how fast, and what is odd about what it gets or gives.
+
+        Args:
+            inference: The thread that runs it.
+            remarks: What else is worth a word; '' is none.
+        """
         values: dict[str, object] = {'state': inference.state.value}
         if inference.segmenter is not None:
             engine = inference.segmenter.engine
@@ -113,14 +129,30 @@ class Report:
         if times_ms:
             values['p50_ms'], values['p99_ms'] = map(float, np.percentile(times_ms, (50, 99)))
         values['labeled'] = inference.labeled
+        values |= {f'skipped_{why}': count for why, count in inference.skipped.copy().items()}
         values |= {f'bad: {what}': count for what, count in inference.bad_frames.copy().items()}
         level = {EngineState.READY: OK, EngineState.BUILDING: WARN}.get(inference.state, ERROR)
         summary = inference.problem or inference.state.value
-        # Told once: the next report is clean unless another image is bad by then.
-        bad_image, inference.last_problem = inference.last_problem, ''
-        if bad_image and level == OK:
-            level, summary = WARN, bad_image
+        # Told once: the next report is clean unless another image is odd by then.
+        odd, inference.last_problem = [inference.last_problem, *remarks], ''
+        if any(odd) and level == OK:
+            level, summary = WARN, '; '.join(filter(None, odd))
         self._add('engine', level, summary, values)
 
     def _add(self, what: str, level: bytes, summary: str, values: dict[str, object]) -> None:
         self.statuses.append(status(f'{self._prefix}: {what}', level, summary, values))
+
+
+def _input_values(camera: CameraInput, counted: InputStatistics) -> dict[str, object]:
+    return {
+        'topic': camera.topic,
+        'transport': camera.transport,
+        'qos': camera.qos,
+        'received': counted.received,
+        'rate_hz': 1e9 / counted.period_ns if counted.period_ns else None,
+        'age_ms': milliseconds(counted.age_ns),
+        'zero_stamps': counted.zero_stamps,
+        'health': counted.health or 'ok',
+        'sick': counted.sick,
+        **{f'dropped_{reason}': count for reason, count in counted.drops.items()},
+    }

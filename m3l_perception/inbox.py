@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from m3l_core.stream import Stream, Transition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from m3l_core.frames import Modality
-    from m3l_core.stream import StreamConfig, StreamStatistics, Taken
+    from m3l_core.stream import Finding, StreamConfig, StreamStatistics, Taken
 
 _SIMULATED_WAIT_S = 0.01
 """How often a deadline is looked at under a simulated clock, whose pace nobody knows."""
@@ -68,12 +68,27 @@ class Inbox:
     def add(self, modality: Modality, message: object, *, stamp_ns: int) -> None:
         """Keep an image that arrives now."""
         with self._changed:
-            if not self._is_open:
-                return
-            now_ns = self._now()
-            self._stream.add(modality, message, stamp_ns=stamp_ns, now_ns=now_ns)
-            self._tell(now_ns)
-            self._changed.notify()
+            if self._is_open:
+                now_ns = self._now()
+                self._stream.add(modality, message, stamp_ns=stamp_ns, now_ns=now_ns)
+                self._tell_and_wake(now_ns)
+
+    def add_fallback(self, message: object, *, stamp_ns: int) -> None:
+        """Keep an unregistered depth image that arrives now, in case nothing else comes."""
+        with self._changed:
+            if self._is_open:
+                now_ns = self._now()
+                self._stream.add_fallback(message, stamp_ns=stamp_ns, now_ns=now_ns)
+                self._tell_and_wake(now_ns)
+
+    def note_content(self, findings: Mapping[Modality, Finding]) -> None:
+        """Tell the stream what the images that were taken last turned out to show."""
+        with self._changed:
+            if self._is_open:
+                now_ns = self._now()
+                for modality, finding in findings.items():
+                    self._stream.note_content(modality, finding, now_ns=now_ns)
+                self._tell(now_ns)
 
     def take(self) -> Taken | None:
         """Wait for what is best to label next; None when the inbox is closed."""
@@ -114,6 +129,10 @@ class Inbox:
             self._stream.reset()
         self._latest_ns = now_ns
         return now_ns
+
+    def _tell_and_wake(self, now_ns: int) -> None:
+        self._tell(now_ns)
+        self._changed.notify()
 
     def _tell(self, now_ns: int) -> None:
         for transition in self._stream.tick(now_ns):

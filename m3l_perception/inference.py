@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from dataclasses import dataclass
 from enum import Enum
-from threading import Thread
+from threading import Lock, Thread
 from time import perf_counter
 from typing import Protocol, TYPE_CHECKING
 
@@ -20,18 +20,21 @@ import numpy as np
 
 from m3l_core.errors import EngineError, FrameError, M3lError
 from m3l_core.frames import RgbdFrame
-from m3l_core.stream.decoding import decode
+from m3l_perception.seeing import Seeing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from m3l_core.runtime import Segmentation, Segmenter
     from m3l_core.stream import Taken
-    from m3l_core.stream.decoding import DecodedFrame
     from m3l_perception.inbox import Inbox
+    from m3l_perception.seeing import Seen
 
 _REMEMBERED_FRAMES = 300
 """How many engine times the percentiles look back."""
+
+_LOADING = Lock()
+"""One network is loaded at a time, however often a node is configured and cleaned up."""
 
 
 class EngineState(Enum):
@@ -47,7 +50,7 @@ class Labeled:
     """A frame that was labeled, and all that is to be told about it."""
 
     taken: Taken
-    decoded: DecodedFrame
+    seen: Seen
     segmentation: Segmentation
     decode_ms: float
 
@@ -57,6 +60,9 @@ class Listener(Protocol):
 
     def on_ready(self, segmenter: Segmenter) -> None:
         """The network is loaded and has run once."""
+
+    def why_skip(self, taken: Taken) -> str:
+        """Return why a frame is not worth labeling now, in a word; '' if it is."""
 
     def on_labeled(self, labeled: Labeled) -> None:
         """A frame has labels."""
@@ -81,11 +87,14 @@ class Inference:
         self._load = load
         self._inbox = inbox
         self._listener = listener
+        self._seeing = Seeing()
         self.state = EngineState.BUILDING
         self.problem = ''
         self.segmenter: Segmenter | None = None
         self.engine_ms: deque[float] = deque(maxlen=_REMEMBERED_FRAMES)
         self.labeled = 0
+        self.skipped: Counter[str] = Counter()
+        """Frames that were not worth labeling, by reason."""
         self.bad_frames: Counter[str] = Counter()
         self.last_problem = ''
         """What was wrong with the last image that could not be used."""
@@ -103,8 +112,11 @@ class Inference:
 
     def _run(self) -> None:
         try:
-            self.segmenter = self._load()
-            _warm_up(self.segmenter)
+            with _LOADING:
+                if self._inbox.is_closed:
+                    return
+                self.segmenter = self._load()
+                _warm_up(self.segmenter)
             self.state = EngineState.READY
             if not self._inbox.is_closed:
                 self._listener.on_ready(self.segmenter)
@@ -124,6 +136,10 @@ class Inference:
 
     def _label_frames(self, segmenter: Segmenter) -> None:
         while (taken := self._inbox.take()) is not None:
+            reason = self._listener.why_skip(taken)
+            if reason:
+                self.skipped[reason] += 1
+                continue
             labeled = self._label(segmenter, taken)
             if labeled is not None and not self._inbox.is_closed:
                 self._listener.on_labeled(labeled)
@@ -132,22 +148,22 @@ class Inference:
         """Return the labels of what was taken, or None if its images are of no use."""
         try:
             start = perf_counter()
-            decoded = decode(taken.rgb, taken.depth)
+            seen = self._seeing.look(taken)
             decode_ms = 1e3 * (perf_counter() - start)
-            segmentation = segmenter.segment(decoded.frame)
+            self._inbox.note_content(seen.findings)
+            for problem in seen.problems:
+                self._count_bad(problem)
+            if seen.frame is None:
+                return None
+            segmentation = segmenter.segment(seen.frame)
         except EngineError:
             raise
-        except FrameError as error:
-            self._count_bad(str(error))
-            return None
         except Exception as error:  # Nothing that a message contains may end the node.
-            self._count_bad(f'frame: {error!r}.')
+            self._count_bad(str(error) if isinstance(error, FrameError) else f'frame: {error!r}.')
             return None
-        for problem in decoded.problems:
-            self._count_bad(problem)
         self.labeled += 1
         self.engine_ms.append(segmentation.engine_ms)
-        return Labeled(taken, decoded, segmentation, decode_ms)
+        return Labeled(taken, seen, segmentation, decode_ms)
 
     def _count_bad(self, problem: str) -> None:
         self.bad_frames[problem.split(':')[0]] += 1

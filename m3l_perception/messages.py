@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from array import array
+from copy import copy
+from importlib import import_module
 from typing import Any, TYPE_CHECKING
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 import numpy as np
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
 from std_msgs.msg import String
+
+from m3l_core.points import Pinhole, POINT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,17 +21,78 @@ if TYPE_CHECKING:
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
+_FIELD_TYPES = {
+    **dict.fromkeys('xyz', PointField.FLOAT32),
+    'rgb': PointField.FLOAT32,  # by PCL's custom: the bytes of an integer under a float's name
+    'label': PointField.UINT32,
+}
+
 
 def mono8_image(pixels: NDArray[np.uint8], header: Any) -> Image:  # noqa: ANN401
     """Return `pixels` `(H, W)` as an image with `header`, without row padding."""
-    message = Image(header=header, encoding='mono8', is_bigendian=0)
-    message.height, message.width = pixels.shape
-    message.step = message.width
-    # Assigning the array itself copies element by element: 53 ms for VGA instead of 0.03 ms.
-    data = array('B')
-    data.frombytes(np.ascontiguousarray(pixels).data.cast('B'))
-    message.data = data
+    return _image(pixels, 'mono8', header)
+
+
+def rgb8_image(pixels: NDArray[np.uint8], header: Any) -> Image:  # noqa: ANN401
+    """Return `pixels` `(H, W, 3)` as an image with `header`, without row padding."""
+    return _image(pixels, 'rgb8', header)
+
+
+def point_cloud(points: NDArray[np.void], header: Any) -> PointCloud2:  # noqa: ANN401
+    """Return `points` `(N,)` of type `POINT` as a cloud in one row."""
+    fields = [
+        PointField(name=name, offset=offset, datatype=_FIELD_TYPES[name], count=1)
+        for name, (_, offset, *_) in (POINT.fields or {}).items()
+    ]
+    message = PointCloud2(header=header, height=1, width=len(points), fields=fields)
+    message.point_step, message.row_step = POINT.itemsize, points.nbytes
+    message.is_bigendian, message.is_dense = False, True
+    message.data = _bytes(points.view(np.uint8))
     return message
+
+
+def label_info(
+    kind: Any,  # noqa: ANN401
+    header: Any,  # noqa: ANN401
+    names: Sequence[str],
+    min_confidence: float,
+) -> Any:  # noqa: ANN401
+    """Return which class each id in a mask is, as a message of the class `kind` (LabelInfo)."""
+    message = kind(header=header, threshold=float(min_confidence))
+    element = import_module(kind.__module__.partition('.')[0] + '.msg').VisionClass
+    message.class_map = [element(class_id=i, class_name=name) for i, name in enumerate(names)]
+    return message
+
+
+def camera_info(info: CameraInfo, header: Any, size: tuple[int, int]) -> CameraInfo:  # noqa: ANN401
+    """Return the calibration of images of `size` (height, width) that show the view of `info`."""
+    result = copy(info)
+    result.header = header
+    if size == (info.height, info.width) or not info.height or not info.width:
+        return result
+    down, across = size[0] / info.height, size[1] / info.width
+    result.height, result.width = size
+    result.k, result.p = (
+        _resized(np.array(values, float).reshape(3, -1), down, across).ravel()
+        for values in (info.k, info.p)
+    )
+    return result
+
+
+def pinhole(info: CameraInfo) -> Pinhole:
+    """Return the camera of a calibration: that of rectified images if they are told.
+
+    Raises:
+        FrameError: If it has no focal length, or no size.
+    """
+    matrix = np.array(info.p if info.p[0] else info.k, float).reshape(3, -1)
+    return Pinhole(
+        fx=matrix[0, 0],
+        fy=matrix[1, 1],
+        cx=matrix[0, 2],
+        cy=matrix[1, 2],
+        size=(info.height, info.width),
+    )
 
 
 def text(content: str) -> String:
@@ -58,6 +123,31 @@ def diagnostics(
 def milliseconds(duration_ns: int | None) -> float | None:
     """Return a duration in milliseconds, None for none."""
     return None if duration_ns is None else duration_ns / 1e6
+
+
+def _image(pixels: NDArray[np.uint8], encoding: str, header: Any) -> Image:  # noqa: ANN401
+    message = Image(header=header, encoding=encoding, is_bigendian=0)
+    message.height, message.width = pixels.shape[:2]
+    message.step = pixels.nbytes // message.height
+    message.data = _bytes(pixels)
+    return message
+
+
+def _bytes(values: NDArray[np.uint8]) -> array[int]:
+    """Return values as the one type that every distribution assigns without looking into it.
+
+    Assigning the NumPy array copies element by element: 53 ms for VGA instead of 0.03 ms.
+    """
+    data = array('B')
+    if values.size:
+        data.frombytes(np.ascontiguousarray(values).data.cast('B'))
+    return data
+
+
+def _resized(matrix: NDArray[np.float64], down: float, across: float) -> NDArray[np.float64]:
+    """Return a camera or projection matrix for resized images; 0 is a pixel's center."""
+    resize = np.array([[across, 0, (across - 1) / 2], [0, down, (down - 1) / 2], [0, 0, 1]])
+    return resize @ matrix
 
 
 def _written(value: object) -> str:

@@ -37,12 +37,22 @@ class NodeConfig:
     threads: int = 0
     rgb_transport: Literal['raw', 'compressed'] = 'raw'
     depth_transport: Literal['raw', 'compressedDepth', 'compressed'] = 'raw'
+    depth_fallback_transport: Literal['raw', 'compressedDepth', 'compressed'] = 'raw'
     autostart: bool = True
 
     @property
     def model_path(self) -> Path:
         """The file of the network."""
         return Path(self.model).expanduser() if self.model else default_model()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelingConfig:
+    """What is labeled and published; can change at any time."""
+
+    min_confidence: float = 0.0
+    max_rate: float = 0.0
+    always_on: bool = False
 
 
 _DESCRIPTIONS = {
@@ -53,7 +63,11 @@ _DESCRIPTIONS = {
     'rgb_transport': 'Form of rgb/image: raw, or compressed (JPEG, PNG) on rgb/image/compressed.',
     'depth_transport': 'Form of depth/image: raw, or compressedDepth or compressed (PNG) on the '
     'topic of that name below it.',
+    'depth_fallback_transport': 'Form of depth/image_fallback, likewise.',
     'autostart': 'Configure and activate at the start, without a lifecycle manager.',
+    'min_confidence': 'Probability below which a pixel is unlabeled (255); 0 labels all.',
+    'max_rate': 'Most frames labeled a second; 0 labels as many as the network can.',
+    'always_on': 'Label also while nobody listens to what labels give.',
     'max_pair_gap': 'Largest difference of stamps of a pair, in seconds; 0 takes 0.55 periods of '
     'the faster stream, at most 0.035.',
     'depth_stamp_offset': 'Added to every depth stamp before pairing, in seconds.',
@@ -69,6 +83,8 @@ _DESCRIPTIONS = {
 
 _RANGES: dict[str, tuple[float, float]] = {
     'threads': (0, 1024),
+    'min_confidence': (0.0, 1.0),
+    'max_rate': (0.0, 1000.0),
     'max_pair_gap': (0.0, 1.0),
     'depth_stamp_offset': (-3600.0, 3600.0),
     'pair_wait': (0.0, 2.0),
@@ -78,8 +94,9 @@ _RANGES: dict[str, tuple[float, float]] = {
     'recovery_time': (0.0, 60.0),
 }
 
-_STREAM_NAMES = tuple(field.name for field in fields(StreamConfig))
-_NODE_NAMES = tuple(field.name for field in fields(NodeConfig))
+_CONFIGS = (NodeConfig, LabelingConfig, StreamConfig)
+_OWNERS = {field.name: config for config in _CONFIGS for field in fields(config)}
+"""Which of the configs each parameter belongs to."""
 
 
 class Parameters:
@@ -89,6 +106,7 @@ class Parameters:
         node: Whose parameters they are.
         is_configured: Whether the network is loaded, so that NodeConfig cannot change.
         on_stream_change: Told the new stream settings when they change.
+        on_labeling_change: Told the new settings of what is labeled when they change.
 
     Raises:
         ConfigError: If a value given at the start is refused; says why.
@@ -100,15 +118,17 @@ class Parameters:
         *,
         is_configured: Callable[[], bool],
         on_stream_change: Callable[[StreamConfig], None],
+        on_labeling_change: Callable[[LabelingConfig], None],
     ) -> None:
         self._is_configured = is_configured
         self._on_stream_change = on_stream_change
+        self._on_labeling_change = on_labeling_change
         self._values: dict[str, Any] = {}
-        for cls in (NodeConfig, StreamConfig):
-            for field in fields(cls):
+        for config in _CONFIGS:
+            for field in fields(config):
                 self._values[field.name] = _declared(node, field.name, field.default)
-        _config(NodeConfig, self._values)
-        _config(StreamConfig, self._values)
+        for config in _CONFIGS:
+            _config(config, self._values)
         _warn_of_unknown(node)
         node.add_on_set_parameters_callback(self._on_set)
 
@@ -116,6 +136,12 @@ class Parameters:
     def node(self) -> NodeConfig:
         """The network's settings now."""
         config: NodeConfig = _config(NodeConfig, self._values)
+        return config
+
+    @property
+    def labeling(self) -> LabelingConfig:
+        """What is labeled and published now."""
+        config: LabelingConfig = _config(LabelingConfig, self._values)
         return config
 
     @property
@@ -127,7 +153,7 @@ class Parameters:
     def _on_set(self, changes: Sequence[Parameter]) -> SetParametersResult:
         """Accept or refuse changes while the node runs."""
         wanted = {change.name: change.value for change in changes if change.name in self._values}
-        fixed = sorted(wanted.keys() & set(_NODE_NAMES))
+        fixed = sorted(name for name in wanted if _OWNERS[name] is NodeConfig)
         if fixed and self._is_configured():
             return SetParametersResult(
                 successful=False,
@@ -136,13 +162,15 @@ class Parameters:
             )
         values = self._values | wanted
         try:
-            _config(NodeConfig, values)
-            stream = _config(StreamConfig, values)
+            new = {config: _config(config, values) for config in _CONFIGS}
         except ConfigError as error:
             return SetParametersResult(successful=False, reason=str(error))
+        changed = {_OWNERS[name] for name, value in wanted.items() if value != self._values[name]}
         self._values = values
-        if wanted.keys() & set(_STREAM_NAMES):
-            self._on_stream_change(stream)
+        if StreamConfig in changed:
+            self._on_stream_change(new[StreamConfig])
+        if LabelingConfig in changed:
+            self._on_labeling_change(new[LabelingConfig])
         return SetParametersResult(successful=True)
 
 
@@ -186,8 +214,7 @@ def _declared(node: Node, name: str, default: object) -> object:
 
 def _descriptor(name: str, default: object) -> ParameterDescriptor:
     descriptor = ParameterDescriptor(description=_DESCRIPTIONS[name])
-    cls = StreamConfig if name in _STREAM_NAMES else NodeConfig
-    choices = _choices(cls, name)
+    choices = _choices(_OWNERS[name], name)
     if choices:
         descriptor.additional_constraints = f'One of {", ".join(choices)}.'
     if name in _RANGES:
@@ -204,9 +231,8 @@ def _descriptor(name: str, default: object) -> ParameterDescriptor:
 
 def _warn_of_unknown(node: Node) -> None:
     """Name given parameters that nobody declared: most are spelled wrong."""
-    known = (*_NODE_NAMES, *_STREAM_NAMES)
     for name in given_parameters(node):
         if not node.has_parameter(name) and not name.startswith('qos_overrides.'):
-            near = get_close_matches(name, known, n=1)
+            near = get_close_matches(name, _OWNERS, n=1)
             hint = f' Did you mean {near[0]}?' if near else ''
             node.get_logger().warning(f'{name}: no such parameter, ignored.{hint}')

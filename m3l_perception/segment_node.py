@@ -2,49 +2,45 @@
 
 from __future__ import annotations
 
-from copy import copy
 from functools import partial
 import sys
 import time
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
-from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
-from rclpy.qos import DurabilityPolicy, QoSProfile
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.task import Future
-from sensor_msgs.msg import CameraInfo, Image
-from std_msgs.msg import Header, String
 
-from m3l_core.frames import Modality
-from m3l_core.runtime import open_engine, Segmenter
 from m3l_core.stream import Mode
-from m3l_perception import diagnostics, messages
-from m3l_perception.camera_input import CameraInput
+from m3l_perception.diagnostics import Report
 from m3l_perception.inbox import Inbox
 from m3l_perception.inference import EngineState, Inference
+from m3l_perception.inputs import Inputs
+from m3l_perception.loading import load
+from m3l_perception.outputs import Outputs
 from m3l_perception.parameters import Parameters
 from m3l_perception.process import run_node
+from m3l_perception.throttle import Throttle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rclpy.lifecycle import LifecycleState
 
-    from m3l_core.stream import InputStatistics, StreamConfig, Transition
+    from m3l_core.runtime import Segmenter
+    from m3l_core.stream import StreamConfig, Taken, Transition
     from m3l_perception.inference import Labeled
-    from m3l_perception.parameters import NodeConfig
+    from m3l_perception.parameters import LabelingConfig
 
 _SUCCESS, _FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
-
-_KEEP_LAST = QoSProfile(depth=5)
-_LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 _THROTTLE_S = 5.0
 
 _JOIN_S = 0.7
 """How long the end of the process waits for the frame in work."""
+
+_MOST_DOUBTS = 32
+"""No rig has more; what keeps changing is not told for ever."""
 
 
 class SegmentNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed everywhere
@@ -65,34 +61,25 @@ class SegmentNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed ev
         self.failed: Future[str] = Future()
         self._inbox: Inbox | None = None
         self._inference: Inference | None = None
-        self._inputs: dict[Modality, CameraInput] = {}
-        self._camera_info: CameraInfo | None = None
-        self._camera_info_subscription: Any = None
+        self._inputs: Inputs | None = None
         self._active_since_ns: int | None = None
         self._mode, self._reason = Mode.NO_INPUT, 'starting'
-        self._problem = ''
+        self._problem = self._warning = ''
         self._known_sizes: set[tuple[int, int]] = set()
-        self._unstamped: set[Modality] = set()
+        self._doubts: set[str] = set()
+        self._outputs = Outputs(self)
         self.parameters = Parameters(
             self,
             is_configured=lambda: self._inbox is not None,
             on_stream_change=self._on_stream_change,
+            on_labeling_change=self._on_labeling_change,
         )
-        self._create_publishers()
+        self._labeling = self.parameters.labeling
+        self._throttle = Throttle(self._labeling.max_rate)
         # Steady, or nothing would be told about a simulation whose clock stands still.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(1.0, self._publish_diagnostics, clock=steady)
         self._load_failed = self.create_guard_condition(self._give_up)
-
-    def _create_publishers(self) -> None:
-        options = QoSOverridingOptions.with_default_policies()
-        create = partial(self.create_lifecycle_publisher, qos_overriding_options=options)
-        self._mask = create(Image, '~/mask', _KEEP_LAST)
-        self._confidence = create(Image, '~/confidence', _KEEP_LAST)
-        self._mask_info = create(CameraInfo, '~/camera_info', _KEEP_LAST)
-        self._status = create(DiagnosticArray, '~/status', _KEEP_LAST)
-        self._mode_publisher = create(String, '~/mode', _LATCHED)
-        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', _KEEP_LAST)
 
     # Lifecycle, on the executor's thread.
 
@@ -119,7 +106,7 @@ class SegmentNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed ev
             is_simulated=lambda: self.get_clock().ros_time_is_active,
             on_transition=self._on_transition,
         )
-        self._inference = Inference(partial(_load, config), self._inbox, self)
+        self._inference = Inference(partial(load, config), self._inbox, self)
         self._inference.start()
         self.get_logger().info(f'Loading {config.model_path}.')
         return super().on_configure(state)
@@ -136,18 +123,11 @@ class SegmentNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed ev
             return self._refuse('activate', error)
 
     def _activate(self, state: LifecycleState, inbox: Inbox) -> TransitionCallbackReturn:
-        config = self.parameters.node
-        transports = {Modality.RGB: config.rgb_transport, Modality.DEPTH: config.depth_transport}
-        self._inputs = {
-            modality: CameraInput(self, modality, transport, self._on_image)
-            for modality, transport in transports.items()
-        }
-        self._camera_info_subscription = self.create_subscription(
-            CameraInfo, 'rgb/camera_info', self._on_camera_info, _KEEP_LAST
-        )
+        self._inputs = Inputs(self, self.parameters.node, inbox)
         self._active_since_ns = time.monotonic_ns()
         result = super().on_activate(state)
         self._publish_mode(Mode.NO_INPUT, 'starting')
+        self._publish_classes()
         inbox.open()
         return result
 
@@ -170,8 +150,14 @@ class SegmentNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed ev
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Let everything go."""
+        self._publish_mode(Mode.NO_INPUT, 'shut down')
         self.release()
         return super().on_shutdown(state)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Let everything go, so that the node can be configured again."""
+        self.release()
+        return super().on_error(state)
 
     def release(self) -> bool:
         """Stop labeling; False if the thread is still busy, and will end by itself."""
@@ -186,12 +172,10 @@ class SegmentNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed ev
     def _stop_listening(self) -> None:
         if self._inbox is not None:
             self._inbox.pause()
-        for camera in self._inputs.values():
-            camera.destroy()
-        if self._camera_info_subscription is not None:
-            self.destroy_subscription(self._camera_info_subscription)
-        self._inputs, self._camera_info_subscription = {}, None
-        self._camera_info = self._active_since_ns = None
+        if self._inputs is not None:
+            self._inputs.destroy()
+        self._inputs = self._active_since_ns = None
+        self._warning = ''
 
     def _give_up(self) -> None:
         """Leave the active state after the network could not be loaded."""
@@ -202,26 +186,15 @@ class SegmentNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed ev
     def _is_engine_failed(self) -> bool:
         return self._inference is not None and self._inference.state is EngineState.FAILED
 
-    # Images, on the executor's thread.
-
-    def _on_image(self, modality: Modality, message: Any) -> None:  # noqa: ANN401
-        stamp = message.header.stamp
-        if self._inbox is not None:
-            stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
-            if stamp_ns == 0 and modality not in self._unstamped:
-                self._unstamped.add(modality)
-                self.get_logger().warning(
-                    f'{self._inputs[modality].topic}: images come without stamps; they pair by '
-                    'when they arrive.'
-                )
-            self._inbox.add(modality, message, stamp_ns=stamp_ns)
-
-    def _on_camera_info(self, message: CameraInfo) -> None:
-        self._camera_info = message
+    # Parameters, on the executor's thread.
 
     def _on_stream_change(self, config: StreamConfig) -> None:
         if self._inbox is not None:
             self._inbox.reconfigure(config)
+
+    def _on_labeling_change(self, config: LabelingConfig) -> None:
+        self._labeling, self._throttle = config, Throttle(config.max_rate)
+        self._publish_classes()
 
     def _now_ns(self) -> int:
         """Return the time that arrivals and deadlines use."""
@@ -237,43 +210,50 @@ class SegmentNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed ev
         engine = segmenter.engine
         height, width = engine.card.image_size
         self.get_logger().info(
-            f'READY: {engine.card.name} in {engine.backend} {engine.precision}, {width}x{height}.'
+            f'READY: {engine.card.name} in {engine.backend} {engine.precision}, {width}x{height}. '
+            f'Classes from 0: {", ".join(engine.card.classes.names)}.'
         )
+        self._publish_classes()
+
+    def why_skip(self, taken: Taken) -> str:
+        """Return why a frame is not worth labeling now, in a word; '' if it is."""
+        if not self._labeling.always_on and not self._outputs.are_heard:
+            return 'unheard'
+        return '' if self._throttle.admits(taken.receive_ns) else 'max_rate'
 
     def on_labeled(self, labeled: Labeled) -> None:
         """Publish labels under the header of the image they were made from."""
-        self._log_padding(labeled)
-        header = labeled.decoded.header
-        segmentation = labeled.segmentation
-        status = diagnostics.frame_status(self.get_name(), labeled)
-        self._publish(self._mask, messages.mono8_image(segmentation.labels, header))
-        self._publish(self._confidence, messages.mono8_image(segmentation.confidence, header))
-        self._publish(self._status, messages.diagnostics(header, [status]))
-        info = self._camera_info
-        # Depth alone may come from another camera, of which this says nothing.
-        if info is not None and info.header.frame_id in ('', header.frame_id):
-            info = copy(info)
-            info.header = header
-            self._publish(self._mask_info, info)
+        inputs, inference = self._inputs, self._inference
+        if inputs is None or inference is None or inference.segmenter is None:
+            return  # It was deactivated meanwhile.
+        seen = labeled.seen
+        self._warning = seen.warning
+        self._log_oddities(labeled)
+        is_fallback = labeled.taken.reason == 'fallback'
+        info = inputs.camera_info(seen.header.frame_id, is_fallback=is_fallback)
+        classes = inference.segmenter.engine.card.classes
+        self._outputs.publish_labels(labeled, info, classes, self._labeling.min_confidence)
 
-    def _publish(self, publisher: Any, message: Any) -> None:  # noqa: ANN401
-        try:
-            publisher.publish(message)
-        except Exception:  # rclpy has no narrower class for a context that was shut down
-            if self.context.ok():
-                raise
+    def _log_oddities(self, labeled: Labeled) -> None:
+        """Log, once each, what the cameras are and need not be."""
+        self._log_padding(labeled)
+        for doubt in labeled.seen.doubts:
+            if doubt not in self._doubts and len(self._doubts) < _MOST_DOUBTS:
+                self._doubts.add(doubt)
+                topic = self._inputs.depth.topic if self._inputs is not None else ''
+                self.get_logger().warning(f'{topic}: {doubt}')
 
     def _log_padding(self, labeled: Labeled) -> None:
         """Log, once for each camera size, what of the network's work is for padding."""
-        size = labeled.decoded.frame.size
+        height, width = size = labeled.segmentation.labels.shape[:2]
         inference = self._inference
         if size in self._known_sizes or inference is None or inference.segmenter is None:
             return
-        self._known_sizes.add(size)
-        share = inference.segmenter.letterbox(size).padded_share
+        self._known_sizes.add((height, width))
+        share = inference.segmenter.letterbox((height, width)).padded_share
         if share > 0:
             self.get_logger().info(
-                f'{size[1]}x{size[0]} images leave {share:.0%} of the network to padding; '
+                f'{width}x{height} images leave {share:.0%} of the network to padding; '
                 'm3l export --size HEIGHTxWIDTH makes one of their shape.'
             )
 
@@ -306,49 +286,36 @@ class SegmentNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed ev
 
     def _publish_mode(self, mode: Mode, reason: str) -> None:
         self._mode, self._reason = mode, reason
-        self._publish(self._mode_publisher, messages.text(mode.value))
+        self._outputs.publish_mode(mode.value)
+
+    def _publish_classes(self) -> None:
+        """Publish the classes once they are known; dropped while the node is not active."""
+        if self._inference is not None and self._inference.segmenter is not None:
+            classes = self._inference.segmenter.engine.card.classes
+            self._outputs.publish_classes(classes, self._labeling.min_confidence)
 
     def _publish_diagnostics(self) -> None:
         # Its full name: in two namespaces there are two of one name, and one /diagnostics.
-        report = diagnostics.Report(self.get_fully_qualified_name().lstrip('/'))
+        report = Report(self.get_fully_qualified_name().lstrip('/'))
         if self._inference is not None:
-            report.add_engine(self._inference)
+            report.add_engine(self._inference, (self._warning, self._outputs.cloud_problem))
         elif self._problem:
             report.add_problem('engine', self._problem)
-        if self._inbox is not None and self._active_since_ns is not None:
+        if self._inbox is not None and self._inputs is not None:
             counted = self._inbox.statistics()
-            mode = self._mode
-            for modality, of_input in (
-                (Modality.RGB, counted.rgb),
-                (Modality.DEPTH, counted.depth),
-            ):
-                silent_s = self._silent_s(of_input)
-                report.add_input(self._inputs[modality], of_input, mode=mode, silent_s=silent_s)
-            report.add_pairing(mode, self._reason, counted)
+            report.add_inputs(self._inputs, counted, mode=self._mode, active_s=self._active_s())
+            report.add_pairing(self._mode, self._reason, counted)
             if self.get_clock().ros_time_is_active:
                 report.add_clock(self.get_clock().now().nanoseconds, self._active_s())
         if report.missing:
             self.get_logger().warning('; '.join(report.missing), throttle_duration_sec=_THROTTLE_S)
-        header = Header(stamp=self.get_clock().now().to_msg())
-        self._publish(self._diagnostics, messages.diagnostics(header, report.statuses))
-
-    def _silent_s(self, counted: InputStatistics) -> float:
-        """Return for how long nothing has come on an input."""
-        return self._active_s() if counted.age_ns is None else counted.age_ns / 1e9
+        self._outputs.publish_diagnostics(report.statuses)
 
     def _active_s(self) -> float:
         return (time.monotonic_ns() - (self._active_since_ns or 0)) / 1e9
 
     def _log_problem(self) -> None:
         self.get_logger().error(self._problem)
-
-
-def _load(config: NodeConfig) -> Segmenter:
-    """Open the network; raises M3lError."""
-    engine = open_engine(
-        config.model_path, config.backend, precision=config.precision, threads=config.threads
-    )
-    return Segmenter(engine)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

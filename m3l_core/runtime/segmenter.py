@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from m3l_core.classes import IGNORE
 from m3l_core.preprocess import Letterbox
 
 if TYPE_CHECKING:
@@ -30,6 +31,12 @@ class Segmentation:
     labels: NDArray[np.uint8]
     confidence: NDArray[np.uint8]
     engine_ms: float
+
+    def sure_labels(self, min_confidence: float) -> NDArray[np.uint8]:
+        """Return the labels, `IGNORE` where the probability is below `min_confidence`."""
+        if min_confidence <= 0:
+            return self.labels
+        return np.where(self.confidence >= 255 * min_confidence, self.labels, np.uint8(IGNORE))
 
 
 class Segmenter:

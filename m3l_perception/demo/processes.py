@@ -9,6 +9,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from m3l_perception.compat import private_variables
 from m3l_perception.dds import profile_environment
 
 if TYPE_CHECKING:
@@ -25,12 +26,7 @@ _DOMAINS = 100
 def private_environment() -> dict[str, str]:
     """Return variables that keep ROS traffic on this machine and in a domain of its own."""
     domain = 1 + os.getpid() % _DOMAINS
-    private = {
-        'ROS_DOMAIN_ID': str(domain),
-        'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
-        'ROS_LOCALHOST_ONLY': '1',
-    }
-    return private | profile_environment('shipped', os.environ)
+    return private_variables(domain) | profile_environment('shipped', os.environ)
 
 
 class Processes:

@@ -15,7 +15,7 @@ CONFIG = Path(__file__).parents[2] / 'config' / 'segment.yaml'
 
 
 def test_every_field_is_described_and_every_number_has_a_range() -> None:
-    for cls in (parameters.NodeConfig, StreamConfig):
+    for cls in parameters._CONFIGS:
         for field in fields(cls):
             assert field.name in parameters._DESCRIPTIONS
             if type(field.default) in (int, float):
@@ -37,7 +37,10 @@ def test_config_file_shows_every_default() -> None:
     uncommented = re.sub(r'(?m)^    # (?=\w+: )', '    ', CONFIG.read_text())
     shown = yaml.safe_load(uncommented)['/**']['ros__parameters']
     shown.pop('use_sim_time')
-    assert shown == asdict(parameters.NodeConfig()) | asdict(StreamConfig())
+    defaults: dict[str, object] = {}
+    for config in parameters._CONFIGS:
+        defaults |= asdict(config())
+    assert shown == defaults
 
 
 def test_config_file_changes_no_default() -> None:

@@ -231,9 +231,9 @@ def test_model_that_cannot_be_loaded_leaves_the_node_inactive_with_an_error(
 FAILING_ENGINE = """
 import sys
 from m3l_core.errors import EngineError
-from m3l_perception import segment_node
+from m3l_perception import loading, segment_node
 
-open_engine = segment_node.open_engine
+open_engine = loading.open_engine
 
 def open_failing(*args, **options):
     engine = open_engine(*args, **options)
@@ -246,7 +246,7 @@ def open_failing(*args, **options):
     engine.run = run_thrice
     return engine
 
-segment_node.open_engine = open_failing
+loading.open_engine = open_failing
 sys.exit(segment_node.main())
 """
 
@@ -254,6 +254,7 @@ sys.exit(segment_node.main())
 @pytest.mark.usefixtures('camera')
 def test_engine_that_fails_after_ready_ends_the_process(tmp_path: Path, model: Path) -> None:
     arguments = ['-c', FAILING_ENGINE, '--ros-args', '-p', f'model:={model}']
+    arguments += ['-p', 'always_on:=true']
     node = SegmentProcess(tmp_path / 'log', arguments)
     assert node.process.wait(30) == 1
     assert 'engine: the device is gone.' in node.log
