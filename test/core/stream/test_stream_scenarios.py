@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
-from stream_simulation import camera, DEPTH, ms, RGB, simulate
+from stream_simulation import camera, DEPTH, Event, ms, RGB, simulate
 
 from m3l_core.frames import Modality
 from m3l_core.stream import Mode, StreamConfig
@@ -169,3 +171,83 @@ def test_a_bag_at_half_rate_dies_by_its_own_rhythm() -> None:
     first = next(frame for frame in run.frames() if frame.anchor is DEPTH)
     assert ms(9800) + 3 * ms(200) <= first.wait_ns + first.receive_ns <= ms(9800) + 4 * ms(200)
     assert run.path[-1] is Mode.DEPTH_ONLY
+
+
+@pytest.mark.parametrize(('rates'), [(10, 6), (6, 10)])
+@pytest.mark.parametrize('phase_ms', [10, 40, 70])
+def test_what_the_phase_of_two_rates_leaves_unpaired_was_not_due(
+    rates: tuple[int, int], phase_ms: float
+) -> None:
+    run = simulate(
+        camera(RGB, hz=rates[0], end_ms=8000, jitter_ms=3),
+        camera(DEPTH, hz=rates[1], end_ms=8000, lag_ms=20, jitter_ms=3, phase_ms=phase_ms),
+        until_ms=7900,
+    )
+    assert run.path == SETTLED
+
+
+@pytest.mark.parametrize('stamps_s', [0, -3600, 3600, -2])
+@pytest.mark.parametrize('back_ms', [(5000, 5000), (5000, 6500), (6500, 5000)])
+def test_cameras_that_died_return_in_any_order_and_with_other_stamps(
+    back_ms: tuple[float, float], stamps_s: float
+) -> None:
+    cameras = []
+    for modality, back in zip((RGB, DEPTH), back_ms, strict=True):
+        images = camera(
+            modality, hz=30, end_ms=9000, lag_ms=40 if modality is DEPTH else 0,
+            jitter_ms=5, dead_ms=(3000, back),
+        )  # fmt: skip
+        cameras.append([
+            replace(image, stamp_ns=image.stamp_ns + ms(1000 * stamps_s))
+            if image.arrival_ns > ms(4000)
+            else image
+            for image in images
+        ])  # fmt: skip
+    run = simulate(*cameras, until_ms=8900)
+    first = Mode.DEPTH_ONLY if back_ms[1] < back_ms[0] else Mode.RGB_ONLY
+    assert run.path == [*SETTLED, Mode.NO_INPUT, first, Mode.RGBD]
+
+
+def test_a_camera_that_was_away_for_a_minute_is_back_within_a_second() -> None:
+    run = simulate(
+        camera(RGB, hz=15, end_ms=66_000),
+        camera(DEPTH, hz=15, end_ms=66_000, lag_ms=40, jitter_ms=10, dead_ms=(3000, 63_000)),
+        until_ms=65_900,
+    )
+    assert run.path == [*SETTLED, Mode.RGB_ONLY, Mode.RGBD]
+    assert run.transitions[-1].at_ns <= ms(64_000)
+
+
+def test_images_that_arrive_twice_are_counted_and_labeled_once() -> None:
+    def doubled(images: list[Event]) -> list[Event]:
+        again = [replace(image, arrival_ns=image.arrival_ns + ms(2)) for image in images]
+        return sorted(images + again)
+
+    run = simulate(
+        doubled(camera(RGB, hz=30, end_ms=4000)),
+        doubled(camera(DEPTH, hz=30, end_ms=4000, lag_ms=30)),
+    )
+    assert run.path == SETTLED
+    counts = run.stream.statistics(ms(4000))
+    assert counts.rgb.drops['out_of_order'] == counts.depth.drops['out_of_order'] == 120
+    assert all(frame.depth is not None for frame in run.frames(200, 3900))
+
+
+@pytest.mark.parametrize('hz', [30, 60])
+@pytest.mark.parametrize('engine_ms', [40, 100, 300])
+def test_a_slow_engine_labels_the_newest_pair_and_no_stale_one(
+    engine_ms: float, hz: float
+) -> None:
+    lag_ms, jitter_ms = 40, 5
+    run = simulate(
+        camera(RGB, hz=hz, end_ms=6000, jitter_ms=jitter_ms),
+        camera(DEPTH, hz=hz, end_ms=6000, lag_ms=lag_ms, jitter_ms=jitter_ms),
+        engine_ms=engine_ms,
+    )
+    ages_ms = [
+        (at - frame.receive_ns) / 1e6 - engine_ms
+        for at, frame in run.labels
+        if frame.receive_ns > ms(1000)
+    ]
+    assert max(ages_ms) <= lag_ms + 2 * jitter_ms + 1000 / hz
+    assert all(frame.depth is not None for frame in run.frames(1000))

@@ -118,3 +118,30 @@ def test_the_skew_of_streams_that_pair_is_known_too() -> None:
     assert run.path == SETTLED
     counts = run.stream.statistics(ms(5000))
     assert (counts.skew_ns, counts.offset_ns) == (ms(-6), ms(6))
+
+
+@pytest.mark.parametrize('by_ms', [-5000, 5000])
+def test_a_step_of_both_clocks_leaves_the_skew_as_it_is(by_ms: float) -> None:
+    run = simulate(
+        off(rgb(), by_ms, from_ms=3000), off(off(depth(), -6), by_ms, from_ms=3000), until_ms=3600
+    )
+    assert run.stream.statistics(ms(3600)).skew_ns == ms(-6)
+
+
+def test_images_that_are_lost_are_no_skew() -> None:
+    """For a second each moment reaches the node from one camera only; stamps are alike."""
+
+    def thinned(images: list[Event], kept: str) -> list[Event]:
+        return [
+            image
+            for index, image in enumerate(images)
+            if not ms(3000) <= image.arrival_ns < ms(4000) or kept[index % len(kept)] == '1'
+        ]
+
+    run = simulate(
+        thinned(camera(RGB, hz=30, end_ms=5000), '11010'),
+        thinned(camera(DEPTH, hz=30, end_ms=5000), '00101'),
+        until_ms=4000,
+    )
+    assert run.path == [*SETTLED, Mode.RGB_ONLY]
+    assert run.stream.reason.startswith('few_pairs: ')
