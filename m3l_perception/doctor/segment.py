@@ -61,7 +61,7 @@ def _labels(node: SegmentNode, graph: Graph) -> Finding:
     images_come = any(topic and topic.heard.size for topic in (graph.rgb, graph.depth))
     if node.state != 'active' or not images_come:
         return Finding(Level.WARN, 'node', silence)
-    if any(status.message == 'BUILDING' for status in node.diagnostics):
+    if any(status.values.get('state') == 'BUILDING' for status in node.diagnostics):
         return Finding(Level.WARN, 'node', f'{silence} It still loads its network.', 'Wait.')
     return Finding(
         Level.STOP, 'node', f'{silence} Images come, so it should label.', 'Look at its log.'

@@ -276,9 +276,10 @@ def test_node_that_waits_for_a_clock_is_stopped() -> None:
 def test_active_node_that_gets_images_must_label_unless_it_still_loads() -> None:
     silent = replace(NODE, masks=0)
     assert 'should label' in the(judged(replace(GRAPH, segment=silent)), 'node', Level.STOP).what
-    loading = replace(
-        silent, diagnostics=(Diagnostic(name='m3l_segment: engine', level=0, message='BUILDING'),)
+    engine = Diagnostic(
+        name='m3l_segment: engine', level=1, message='loading', values={'state': 'BUILDING'}
     )
+    loading = replace(silent, diagnostics=(engine,))
     assert can_label(judged(replace(GRAPH, segment=loading)))
 
 
