@@ -20,15 +20,16 @@ import numpy as np
 
 from m3l_core.errors import EngineError, FrameError, M3lError
 from m3l_core.frames import RgbdFrame
-from m3l_perception.seeing import Seeing
+from m3l_core.stream.seeing import Seeing
+from m3l_perception.cv_bridge_input import cv_bridge_decoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from m3l_core.runtime import Segmentation, Segmenter
     from m3l_core.stream import Taken
+    from m3l_core.stream.seeing import Seen
     from m3l_perception.inbox import Inbox
-    from m3l_perception.seeing import Seen
 
 _REMEMBERED_FRAMES = 300
 """How many engine times the percentiles look back."""
@@ -87,7 +88,7 @@ class Inference:
         self._load = load
         self._inbox = inbox
         self._listener = listener
-        self._seeing = Seeing()
+        self._seeing = Seeing(cv_bridge_decoder())
         self.state = EngineState.BUILDING
         self.problem = ''
         self.segmenter: Segmenter | None = None
@@ -148,7 +149,7 @@ class Inference:
         """Return the labels of what was taken, or None if its images are of no use."""
         try:
             start = perf_counter()
-            seen = self._seeing.look(taken)
+            seen = self._seeing.look(taken.rgb, taken.depth, receive_ns=taken.receive_ns)
             decode_ms = 1e3 * (perf_counter() - start)
             self._inbox.note_content(seen.findings)
             for problem in seen.problems:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TYPE_CHECKING
 
@@ -9,14 +10,18 @@ import cv2
 
 from m3l_core.errors import FrameError
 from m3l_core.frames import Modality, RgbdFrame
-from m3l_core.stream import ContentWatch, Finding
+from m3l_core.stream.content import ContentWatch
 from m3l_core.stream.decoding import decode
-from m3l_perception.cv_bridge_input import cv_bridge_decoder
+from m3l_core.stream.health import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from m3l_core.stream import Content, Taken
+    from m3l_core.stream.content import Content
+    from m3l_core.stream.image_codec import OtherDecoder
+
+Change = Callable[[RgbdFrame], RgbdFrame]
+"""What is done to a decoded frame before anybody looks at it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,26 +58,45 @@ class Seen:
 
 
 class Seeing:
-    """Decodes what was taken, and leaves out what is black, empty or frozen."""
+    """Decodes what was taken, and leaves out what is black, empty or frozen.
 
-    def __init__(self) -> None:
+    Args:
+        other: Asked for raw color images whose encoding is not known here.
+    """
+
+    def __init__(self, other: OtherDecoder | None = None) -> None:
         self._content = ContentWatch()
-        self._other_decoder = cv_bridge_decoder()
+        self._other = other
 
-    def look(self, taken: Taken) -> Seen:
-        """Return what the images show, damaged or not."""
-        images = {Modality.RGB: taken.rgb, Modality.DEPTH: taken.depth}
+    def look(
+        self,
+        rgb: Any | None,  # noqa: ANN401
+        depth: Any | None,  # noqa: ANN401
+        *,
+        receive_ns: int,
+        change: Change | None = None,
+    ) -> Seen:
+        """Return what the images of one frame show, damaged or not.
+
+        Args:
+            rgb: Message of the color image.
+            depth: Message of the depth image.
+            receive_ns: When the anchor image arrived.
+            change: What is done to the images once they are decoded.
+        """
+        images = {Modality.RGB: rgb, Modality.DEPTH: depth}
         given = [modality for modality, image in images.items() if image is not None]
         try:
-            decoded = decode(taken.rgb, taken.depth, self._other_decoder)
+            decoded = decode(rgb, depth, self._other)
         except FrameError as error:
             findings = {modality: Finding.unreadable(modality, str(error)) for modality in given}
             return Seen(None, None, None, findings, (str(error),))
-        content = self._content.judge(decoded.frame, now_ns=taken.receive_ns)
+        frame = decoded.frame if change is None else change(decoded.frame)
+        content = self._content.judge(frame, now_ns=receive_ns)
         return Seen(
-            frame=_at_anchor_size(content.without_sick(decoded.frame), decoded.frame.size),
+            frame=at_size(content.without_sick(frame), frame.size),
             header=decoded.header,
-            anchor=Modality.DEPTH if decoded.frame.rgb is None else Modality.RGB,
+            anchor=Modality.DEPTH if frame.rgb is None else Modality.RGB,
             findings=_findings(given, content, ' '.join(decoded.problems)),
             problems=decoded.problems,
             doubts=decoded.doubts,
@@ -87,8 +111,8 @@ def _findings(given: list[Modality], content: Content, problem: str) -> dict[Mod
     }
 
 
-def _at_anchor_size(frame: RgbdFrame, size: tuple[int, int]) -> RgbdFrame:
-    """Return `frame` so that its labels have `size`: depth in place of RGB gets RGB's size."""
+def at_size(frame: RgbdFrame, size: tuple[int, int]) -> RgbdFrame:
+    """Return a frame whose labels have `size`: depth in place of RGB gets RGB's size."""
     if frame.size == size or frame.depth_m is None:
         return frame
     height, width = size
