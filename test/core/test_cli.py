@@ -72,7 +72,7 @@ def test_help_names_every_command_with_its_first_line(
     said = capsys.readouterr().out
     assert 'Try it: 100 % a test.' in said
     for path in (ROOT / 'm3l_core/commands').glob('[!_]*.py'):
-        assert re.search(rf'\n    {path.stem}\s+\w', said), path.stem
+        assert re.search(rf'\n    {path.stem}\s+\S', said), path.stem
 
 
 def test_error_is_one_line_and_exit_code_2(
