@@ -59,8 +59,8 @@ class HealthRecord:
         """Forget the findings, but not how many were bad."""
         self.latest = Finding()
         """What the last image was."""
-        self.well_since_ns = 0
-        """When the last spell of sickness ended."""
+        self.sick_ns: int | None = None
+        """When an image was last found sick, or None."""
         self._row = 0
 
     @property
@@ -70,11 +70,8 @@ class HealthRecord:
 
     def note(self, finding: Finding, now_ns: int) -> None:
         """Take in what the next image turned out to be."""
+        self._row = self._row + 1 if finding.fault else 0
         if finding.fault:
             self.sick += 1
-            self._row += 1
-        else:
-            if self.fault:
-                self.well_since_ns = now_ns
-            self._row = 0
+            self.sick_ns = now_ns
         self.latest = finding

@@ -69,7 +69,8 @@ class StreamHealth:
         silence_ns: Time since its last image, or None if none ever came.
         is_stale: Whether it is silent for too long.
         is_coming: Whether it is in its rhythm.
-        is_steady: Whether it has been coming for long enough to be an anchor for good.
+        was_well: Whether none of its images was sick for as long as an anchor must come.
+        is_steady: Whether it is well and has been coming for long enough to be an anchor for good.
         fault: Why it cannot be relied on although it comes, or None.
         severity: How bad that is; depth that cannot be paired is as good as unreadable.
     """
@@ -77,6 +78,7 @@ class StreamHealth:
     silence_ns: int | None
     is_stale: bool
     is_coming: bool
+    was_well: bool
     is_steady: bool
     fault: str | None = None
     severity: Severity = Severity.HEALTHY
@@ -169,7 +171,7 @@ class ModeKeeper:
         if self.mode is Mode.RGBD:
             poor = self._record.is_poor(now_ns, period_ns)
             return (Mode.RGB_ONLY, _FEW_PAIRS) if poor else stay
-        return self._recover(rgb, now_ns, period_ns)
+        return self._recover(rgb, depth, now_ns, period_ns)
 
     def _by_fault(self, rgb: StreamHealth, depth: StreamHealth) -> tuple[Mode, str] | None:
         """Return the mode while both streams live and one cannot be relied on, or None.
@@ -182,13 +184,16 @@ class ModeKeeper:
         is_back = rgb.is_steady if self.mode is Mode.DEPTH_ONLY else rgb.is_coming
         return (Mode.RGB_ONLY, _both(depth.fault, rgb.fault)) if is_back else None
 
-    def _recover(self, rgb: StreamHealth, now_ns: int, period_ns: int) -> tuple[Mode, str]:
+    def _recover(
+        self, rgb: StreamHealth, depth: StreamHealth, now_ns: int, period_ns: int
+    ) -> tuple[Mode, str]:
         """Return the mode after another than RGBD while both streams live and are well."""
         if self._record.has_recovered(now_ns, period_ns):
             return Mode.RGBD, 'recovered: RGB and depth pair'
         if self.mode is Mode.NO_INPUT and rgb.is_coming:
             return Mode.RGB_ONLY, 'starting: depth is not relied on yet'
-        if self.mode is Mode.DEPTH_ONLY and rgb.is_steady:
+        is_pairing = self._record.is_recovering(now_ns, period_ns)
+        if self.mode is Mode.DEPTH_ONLY and rgb.is_steady and depth.was_well and not is_pairing:
             return Mode.RGB_ONLY, 'few_pairs: rgb is back, depth does not pair'
         if self.mode is Mode.NO_INPUT or _word(self.reason) in ('starting', 'few_pairs'):
             return self.mode, self.reason

@@ -48,13 +48,17 @@ class PairingRecord:
         self._outcomes.append((at_ns, paired))
 
     def has_recovered(self, now_ns: int, period_ns: int) -> bool:
-        """Return whether enough successive anchors paired, for long enough."""
+        """Return whether enough successive anchors paired, for long enough; silence is no pair."""
         return (
             self._since_ns is not None
+            and self.is_recovering(now_ns, period_ns)
             and self._streak >= self._frames
-            and now_ns - self._since_ns >= self._time_ns
-            and self._share(now_ns, period_ns) >= _GOOD
+            and self._outcomes[-1][0] - self._since_ns >= self._time_ns
         )
+
+    def is_recovering(self, now_ns: int, period_ns: int) -> bool:
+        """Return whether anchors pair, however short the record."""
+        return self._share(now_ns, period_ns) >= _GOOD and bool(self._outcomes)
 
     def is_poor(self, now_ns: int, period_ns: int) -> bool:
         """Return whether fewer than half of the partners due came in a full window."""

@@ -99,14 +99,17 @@ class Watch:
         fault, severity = source.content.fault, source.content.latest.severity
         if source is self.depth and (apart := self.coupling.fault(now_ns)):
             fault, severity = apart, Severity.UNREADABLE
-        steady_since_ns = max(source.running_since_ns or 0, source.content.well_since_ns)
         is_coming = source.is_coming(now_ns)
+        sick_ns = source.content.sick_ns
+        was_well = sick_ns is None or now_ns - sick_ns >= self._steady_after_ns
         return StreamHealth(
             silence_ns=None if source.last_ns is None else now_ns - source.last_ns,
             is_stale=self._is_stale(source, other, now_ns),
             is_coming=is_coming,
+            was_well=was_well,
             is_steady=is_coming
-            and now_ns - steady_since_ns >= self._steady_after_ns
+            and was_well
+            and now_ns - (source.running_since_ns or 0) >= self._steady_after_ns
             and source.run_length >= self._steady_frames,
             fault=fault,
             severity=severity if fault else Severity.HEALTHY,

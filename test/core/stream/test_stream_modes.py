@@ -67,6 +67,13 @@ def test_rgbd_begins_when_pairs_came_for_half_a_second(frames: int, mode: Mode) 
     assert stream.mode is mode
 
 
+def test_silence_is_no_part_of_the_time_for_which_frames_paired() -> None:
+    stream = Stream(StreamConfig())
+    last = paired(stream, frames=12)
+    stream.tick(ms(last + 250))
+    assert stream.mode is Mode.RGB_ONLY
+
+
 @pytest.mark.parametrize(('frames', 'mode'), [(4, Mode.RGB_ONLY), (5, Mode.RGBD)])
 def test_rgbd_begins_after_the_frames_that_are_set(frames: int, mode: Mode) -> None:
     stream = Stream(StreamConfig(recovery_frames=5, recovery_time=0))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import pytest
-from stream_simulation import camera, DEPTH, Event, ms, RGB, Run, simulate
+from stream_simulation import camera, DEPTH, EPOCH_NS, Event, ms, RGB, Run, simulate
 
-from m3l_core.frames import Modality
-from m3l_core.stream import Finding, Mode, StreamConfig, Taken
+from m3l_core.frames import Modality, RgbdFrame
+from m3l_core.stream import ContentWatch, Finding, Mode, StreamConfig, Taken
 from m3l_core.stream.health import Severity
 
 SETTLED = [Mode.RGB_ONLY, Mode.RGBD]
@@ -131,10 +132,48 @@ def test_sick_rgb_that_dies_and_comes_back_well_is_used_again() -> None:
     assert run.path == [*SETTLED, Mode.DEPTH_ONLY, Mode.RGBD]
 
 
+def test_rgb_that_is_back_leaves_depth_that_was_sick_the_time_to_recover() -> None:
+    look = sick((DEPTH, 5500, 7300, EMPTY))
+    run = simulate(rgb(dead_ms=(4000, 6500)), depth(), look=look, until_ms=7950)
+    assert run.path == [*SETTLED, Mode.DEPTH_ONLY, Mode.RGBD]
+
+
 def test_a_reset_forgets_that_a_stream_was_sick() -> None:
     run = simulate(rgb(), depth(), look=sick((RGB, 3000, 9000, BLACK)))
     run.stream.reset()
     assert run.stream.statistics(ms(8000)).rgb.health == ''
+
+
+def test_a_parked_robot_in_a_simulator_without_noise_keeps_its_mode() -> None:
+    """It drives for 3 s, parks for 6 s and drives on; what it sees depends on that alone."""
+    watch = ContentWatch()
+    warnings = set()
+
+    def seen(image: object, offset: int) -> int:
+        assert isinstance(image, Event)
+        at = (image.stamp_ns - EPOCH_NS) // ms(1)
+        return 1 + offset + min(at, 3000) + max(at - 9000, 0)
+
+    def look(taken: Taken) -> dict[Modality, Finding]:
+        frame = RgbdFrame(
+            np.full((6, 8, 3), 20 + seen(taken.rgb, 0) % 200, np.uint8) if taken.rgb else None,
+            np.full((6, 8), seen(taken.depth, 7) / 1000, np.float32) if taken.depth else None,
+        )
+        content = watch.judge(frame, now_ns=taken.receive_ns)
+        warnings.add(content.warning.partition(':')[0])
+        found = {RGB: content.rgb, DEPTH: content.depth}
+        return {modality: finding for modality, finding in found.items() if finding}
+
+    run = simulate(
+        camera(RGB, hz=30, end_ms=12_000, jitter_ms=5),
+        camera(DEPTH, hz=30, end_ms=12_000, lag_ms=40, jitter_ms=10, loss=0.05, phase_ms=9),
+        look=look,
+        until_ms=11_900,
+    )
+    assert run.path == SETTLED
+    counts = run.stream.statistics(ms(11_900))
+    assert (counts.rgb.sick, counts.depth.sick) == (0, 0)
+    assert warnings == {'', 'both_still'}
 
 
 # The sensor of the unregistered depth is that of the registered one: same stamps, same rhythm.
