@@ -42,6 +42,14 @@ def subscription_events(*, incompatible_qos: Callable[[Any], None]) -> Any:  # n
     return SubscriptionEventCallbacks(incompatible_qos=incompatible_qos)
 
 
+def middleware_error() -> type[Exception]:
+    """Return what rclpy raises when the middleware fails, which it exports nowhere."""
+    from rclpy.impl.implementation_singleton import rclpy_implementation
+
+    error: type[Exception] = rclpy_implementation.RCLError
+    return error
+
+
 def given_parameters(node: Node) -> dict[str, Any]:
     """Return the parameters given on the command line or in files, declared or not.
 

@@ -71,7 +71,7 @@ class Outputs:
     def missing(self) -> str:
         """What cannot be published here, and why; '' if nothing."""
         if self._label_info is None:
-            return '~/label_info: vision_msgs is not installed; class names are in the log.'
+            return '~/label_info is not published: vision_msgs is not installed.'
         return ''
 
     def publish_mode(self, mode: str) -> None:

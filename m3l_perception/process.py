@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import rclpy
@@ -13,12 +14,17 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.utilities import remove_ros_args
 
 from m3l_core.errors import M3lError
+from m3l_perception.compat import middleware_error
 from m3l_perception.dds import CHOICE_VARIABLE, profile_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from m3l_perception.segment_node import SegmentNode
+
+_THROTTLE_S = 5.0
+_PAUSE_S = 0.01
+"""Keeps an error that lasts from taking a whole core."""
 
 
 def run_node(make_node: Callable[[], SegmentNode], arguments: list[str]) -> int:
@@ -34,7 +40,7 @@ def run_node(make_node: Callable[[], SegmentNode], arguments: list[str]) -> int:
         os.environ.update(profile_environment(choice, os.environ))
         node = _start(make_node, arguments)
         _bring_up(node)
-        rclpy.spin_until_future_complete(node, node.failed)
+        _spin(node)
     except M3lError as error:
         print(f'm3l: {error}', file=sys.stderr)
         return 2
@@ -77,6 +83,23 @@ def _bring_up(node: SegmentNode) -> None:
         and node.trigger_configure() == TransitionCallbackReturn.SUCCESS
     ):
         node.trigger_activate()
+
+
+def _spin(node: SegmentNode) -> None:
+    """Spin until the node fails or the context ends, whatever a message does to the middleware.
+
+    Fast DDS drops bytes that are no message; others tell rclpy, which would end the spin.
+    """
+    refused = middleware_error()
+    while not node.failed.done():
+        try:
+            rclpy.spin_until_future_complete(node, node.failed)
+        except refused as error:
+            if not rclpy.ok():
+                raise
+            problem = ' '.join(str(error).split())
+            node.get_logger().error(f'middleware: {problem}', throttle_duration_sec=_THROTTLE_S)
+            time.sleep(_PAUSE_S)
 
 
 def _end(node: SegmentNode | None) -> int:

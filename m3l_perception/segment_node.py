@@ -74,6 +74,8 @@ class SegmentNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed ev
             on_stream_change=self._on_stream_change,
             on_labeling_change=self._on_labeling_change,
         )
+        if self._outputs.missing:
+            self.get_logger().info(self._outputs.missing)
         self._labeling = self.parameters.labeling
         self._throttle = Throttle(self._labeling.max_rate)
         # Steady, or nothing would be told about a simulation whose clock stands still.

@@ -14,9 +14,13 @@ from typing import Any, TYPE_CHECKING
 
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState, GetState
 import numpy as np
+from rcl_interfaces.srv import SetParameters
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image
@@ -30,7 +34,8 @@ if TYPE_CHECKING:
 
 PERIOD_S = 0.05
 RGB_SIZE, DEPTH_SIZE = (120, 160), (60, 80)
-FRAME_ID = 'color_optical_frame'
+FALLBACK_SIZE = (45, 60)
+FRAME_ID, FALLBACK_FRAME_ID = 'color_optical_frame', 'depth_optical_frame'
 PATIENCE_S = 20.0
 """How long a test waits for what comes within a second on an idle machine."""
 
@@ -59,21 +64,29 @@ class Node:
 
 
 class Camera(Node):
-    """Publishes color and depth at 20 Hz; each can be stopped, or replaced by a bad message."""
+    """Publishes color and depth at 20 Hz; each can be stopped, or replaced by a bad message.
+
+    Both move from image to image. Another depth, not registered to color, comes when asked for.
+    """
 
     def __init__(self) -> None:
         super().__init__('camera')
         self.stamps: dict[Modality, set[tuple[int, int]]] = {m: set() for m in Modality}
         self.alive = set(Modality)
+        self.has_fallback = False
         self.bad: dict[Modality, Callable[[Image], None]] = {}
         self._publishers = {
             modality: self.node.create_publisher(Image, f'{modality.name.lower()}/image', 5)
             for modality in Modality
         }
+        self._fallback = self.node.create_publisher(Image, 'depth/image_fallback', 5)
         self._info = self.node.create_publisher(CameraInfo, 'rgb/camera_info', 5)
+        fallback_info = 'depth/camera_info_fallback'
+        self._fallback_info = self.node.create_publisher(CameraInfo, fallback_info, 5)
         random = np.random.default_rng(0)
-        self._rgb = random.integers(0, 255, (*RGB_SIZE, 3), np.uint8).tobytes()
-        self._depth = random.integers(500, 4000, DEPTH_SIZE, np.uint16).tobytes()
+        self._rgb = random.integers(0, 255, (*RGB_SIZE, 3), np.uint8)
+        self._depth = random.integers(500, 4000, DEPTH_SIZE, np.uint16)
+        self._fallback_depth = np.full(FALLBACK_SIZE, 1000, np.uint16)
         self._clock = self.node.create_publisher(Clock, '/clock', 5)
         self._clock_ahead_s: float | None = None
         self._stop = Event()
@@ -100,16 +113,19 @@ class Camera(Node):
                 self._clock.publish(Clock(clock=shown))
             for modality in sorted(self.alive, key=lambda m: m.value):
                 self._publishers[modality].publish(self._image(modality, stamp))
-            self._info.publish(CameraInfo(height=RGB_SIZE[0], width=RGB_SIZE[1]))
+            self._info.publish(calibration(RGB_SIZE, FRAME_ID))
+            if self.has_fallback:
+                image = image_message(self._fallback_depth, '16UC1', stamp, FALLBACK_FRAME_ID)
+                self._fallback.publish(image)
+                self._fallback_info.publish(calibration(FALLBACK_SIZE, FALLBACK_FRAME_ID))
 
     def _image(self, modality: Modality, stamp: Any) -> Image:
-        is_rgb = modality is Modality.RGB
-        image = Image(encoding='rgb8' if is_rgb else '16UC1')
-        image.header.stamp = stamp
-        image.header.frame_id = FRAME_ID
-        image.height, image.width = RGB_SIZE if is_rgb else DEPTH_SIZE
-        image.step = image.width * (3 if is_rgb else 2)
-        image.data = array('B', self._rgb if is_rgb else self._depth)
+        if modality is Modality.RGB:
+            self._rgb = np.roll(self._rgb, 1, axis=1)
+            image = image_message(self._rgb, 'rgb8', stamp, FRAME_ID)
+        else:
+            self._depth = np.roll(self._depth, 1, axis=1)
+            image = image_message(self._depth, '16UC1', stamp, FRAME_ID)
         if modality in self.bad:
             self.bad[modality](image)
         else:
@@ -117,10 +133,32 @@ class Camera(Node):
         return image
 
 
-class Watcher(Node):
-    """Records what the node publishes."""
+def image_message(pixels: Any, encoding: str, stamp: Any, frame_id: str) -> Image:
+    image = Image(encoding=encoding, height=pixels.shape[0], width=pixels.shape[1])
+    image.header.stamp, image.header.frame_id = stamp, frame_id
+    image.step = pixels.nbytes // image.height
+    image.data = array('B', pixels.tobytes())
+    return image
 
-    def __init__(self) -> None:
+
+def calibration(size: tuple[int, int], frame_id: str) -> CameraInfo:
+    """Return a pinhole whose focal length is the width, its axis in the middle."""
+    height, width = size
+    info = CameraInfo(height=height, width=width)
+    info.header.frame_id = frame_id
+    info.k = [width, 0, (width - 1) / 2, 0, width, (height - 1) / 2, 0, 0, 1]
+    info.k = [float(value) for value in info.k]
+    return info
+
+
+class Watcher(Node):
+    """Records what the node publishes.
+
+    Args:
+        listens: Also to what is made from labels; else to the mode and diagnostics alone.
+    """
+
+    def __init__(self, *, listens: bool = True) -> None:
         super().__init__('watcher')
         self.masks: list[Image] = []
         self.confidences: list[Image] = []
@@ -130,15 +168,22 @@ class Watcher(Node):
         self.diagnostics: dict[str, Any] = {}
         latched = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         subscribe = self.node.create_subscription
-        subscribe(Image, '/m3l_segment/mask', self.masks.append, 10)
-        subscribe(Image, '/m3l_segment/confidence', self.confidences.append, 10)
-        subscribe(CameraInfo, '/m3l_segment/camera_info', self.infos.append, 10)
-        subscribe(DiagnosticArray, '/m3l_segment/status', self._on_status, 10)
+        if listens:
+            subscribe(Image, '/m3l_segment/mask', self.masks.append, 10)
+            subscribe(Image, '/m3l_segment/confidence', self.confidences.append, 10)
+            subscribe(CameraInfo, '/m3l_segment/camera_info', self.infos.append, 10)
+            subscribe(DiagnosticArray, '/m3l_segment/status', self._on_status, 10)
         subscribe(String, '/m3l_segment/mode', lambda m: self.modes.append(m.data), latched)
         subscribe(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
 
+    def listen(self, kind: Any, topic: str) -> list[Any]:
+        """Return the list to which messages of a topic of the node will be added."""
+        messages: list[Any] = []
+        self.node.create_subscription(kind, f'/m3l_segment/{topic}', messages.append, 10)
+        return messages
+
     def _on_status(self, message: DiagnosticArray) -> None:
-        self.frames.append(_values(message.status[0]))
+        self.frames.append(values_of(message.status[0]))
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         self.diagnostics |= {status.name.split(': ')[-1]: status for status in message.status}
@@ -221,9 +266,27 @@ def wait_until(
         time.sleep(0.01)
 
 
+def values_of(status: Any) -> dict[str, str]:
+    return {item.key: item.value for item in status.values}
+
+
+def state(watcher: Watcher) -> str:
+    answer = watcher.call(GetState, 'get_state', GetState.Request())
+    return str(answer.current_state.label)
+
+
+def change(watcher: Watcher, transition: int) -> None:
+    """Ask for a transition, and for success."""
+    request = ChangeState.Request(transition=Transition(id=transition))
+    assert watcher.call(ChangeState, 'change_state', request).success
+
+
+def set_parameter(watcher: Watcher, name: str, value: object) -> tuple[bool, str]:
+    parameter = Parameter(name, value=value).to_parameter_msg()
+    request = SetParameters.Request(parameters=[parameter])
+    result = watcher.call(SetParameters, 'set_parameters', request).results[0]
+    return result.successful, result.reason
+
+
 def stamp_of(message: Any) -> tuple[int, int]:
     return message.header.stamp.sec, message.header.stamp.nanosec
-
-
-def _values(status: Any) -> dict[str, str]:
-    return {item.key: item.value for item in status.values}

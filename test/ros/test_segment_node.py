@@ -11,19 +11,19 @@ from typing import Any, TYPE_CHECKING
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from lifecycle_msgs.msg import Transition
-from lifecycle_msgs.srv import ChangeState, GetState
 from node_harness import (
+    change,
     DEPTH_SIZE,
     FRAME_ID,
     RGB_SIZE,
     segment,
     SegmentProcess,
+    set_parameter,
     stamp_of,
+    state,
     wait_until,
 )
 import pytest
-from rcl_interfaces.srv import SetParameters
-from rclpy.parameter import Parameter
 
 from m3l_core.frames import Modality
 
@@ -305,23 +305,7 @@ def is_error(status: Any) -> bool:
     return status.level == DiagnosticStatus.ERROR
 
 
-def state(watcher: Watcher) -> str:
-    return watcher.call(GetState, 'get_state', GetState.Request()).current_state.label
-
-
-def change(watcher: Watcher, transition: int) -> None:
-    request = ChangeState.Request(transition=Transition(id=transition))
-    assert watcher.call(ChangeState, 'change_state', request).success
-
-
 def count_bad(watcher: Watcher) -> int:
     status = watcher.diagnostics.get('engine')
     values = status.values if status else ()
     return sum(int(item.value) for item in values if item.key.startswith('bad: '))
-
-
-def set_parameter(watcher: Watcher, name: str, value: object) -> tuple[bool, str]:
-    parameter = Parameter(name, value=value).to_parameter_msg()
-    request = SetParameters.Request(parameters=[parameter])
-    result = watcher.call(SetParameters, 'set_parameters', request).results[0]
-    return result.successful, result.reason

@@ -1,0 +1,120 @@
+"""Whatever a message contains, the node goes on; real DDS."""
+
+from __future__ import annotations
+
+import random
+from typing import Any, TYPE_CHECKING
+
+from node_harness import FRAME_ID, segment, SegmentProcess, values_of
+import pytest
+from rclpy.serialization import serialize_message
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from node_harness import Camera, Watcher
+
+DAMAGES = 40
+
+
+@pytest.fixture
+def node(tmp_path: Path, model: Path) -> Iterator[SegmentProcess]:
+    with segment(tmp_path, model=model) as process:
+        yield process
+
+
+def damaged(data: bytes) -> Iterator[bytes]:
+    """Yield serialized messages that are cut, empty, not UTF-8, or changed at random."""
+    yield data[:20]
+    yield data[:4]
+    yield data.replace(FRAME_ID.encode(), b'\xff' * len(FRAME_ID))
+    chance = random.Random(0)
+    for _ in range(DAMAGES):
+        changed = bytearray(data)
+        for _ in range(4):
+            changed[chance.randrange(4, len(data))] = chance.randrange(256)
+        yield bytes(changed)
+
+
+@pytest.mark.parametrize(
+    ('kind', 'topic'), [(Image, '/rgb/image'), (CameraInfo, '/rgb/camera_info')]
+)
+def test_bytes_that_are_no_message_end_nothing(
+    kind: Any, topic: str, camera: Camera, watcher: Watcher, node: SegmentProcess
+) -> None:
+    watcher.wait_for_mode('RGBD')
+    good = kind(height=4, width=4)
+    good.header.frame_id = FRAME_ID
+    good.header.stamp = camera.node.get_clock().now().to_msg()
+    publisher = watcher.node.create_publisher(kind, topic, 100)
+    for data in damaged(serialize_message(good)):
+        publisher.publish(data)
+    watcher.wait_for_masks(10)
+    watcher.node.destroy_publisher(publisher)
+    watcher.wait_for_mode('RGBD')
+    assert node.process.poll() is None
+    assert 'Traceback' not in node.log
+
+
+def test_bytes_that_are_no_image_are_counted_and_named(
+    tmp_path: Path, model: Path, camera: Camera, watcher: Watcher
+) -> None:
+    chance = random.Random(0)
+    transports = {'rgb_transport': 'compressed', 'depth_transport': 'compressedDepth'}
+    with segment(tmp_path, model=model, always_on=True, **transports) as node:
+        streams = {
+            '/rgb/image/compressed': ('jpeg', b'\xff\xd8\xff'),
+            '/depth/image/compressedDepth': ('16UC1; compressedDepth rvl', b''),
+        }
+        publishers = {
+            topic: watcher.node.create_publisher(CompressedImage, topic, 10) for topic in streams
+        }
+        watcher.wait_for_diagnostic('engine', lambda s: s.message == 'READY')
+
+        def have_publish(status: Any) -> bool:
+            for topic, (encoding, start) in streams.items():
+                message = CompressedImage(format=encoding)
+                message.header.stamp = camera.node.get_clock().now().to_msg()
+                message.data = start + chance.randbytes(200)
+                publishers[topic].publish(message)
+            counts = values_of(status)
+            return sum(int(n) for what, n in counts.items() if what.startswith('bad: ')) > 20
+
+        watcher.wait_for_diagnostic('engine', have_publish)
+        watcher.wait_for_diagnostic('rgb', lambda s: 'rgb_unreadable' in s.message)
+        assert node.process.poll() is None
+        assert 'Traceback' not in node.log
+    for publisher in publishers.values():
+        watcher.node.destroy_publisher(publisher)
+
+
+FAILING_MIDDLEWARE = """
+import sys
+import rclpy
+from m3l_perception import segment_node
+from m3l_perception.compat import middleware_error
+
+spin, calls = rclpy.spin_until_future_complete, []
+
+def fail_once(*args):
+    calls.append(1)
+    if len(calls) == 1:
+        raise middleware_error()('no message')
+    return spin(*args)
+
+rclpy.spin_until_future_complete = fail_once
+sys.exit(segment_node.main())
+"""
+
+
+@pytest.mark.usefixtures('camera')
+def test_middleware_that_refuses_a_message_ends_nothing(
+    tmp_path: Path, model: Path, watcher: Watcher
+) -> None:
+    arguments = ['-c', FAILING_MIDDLEWARE, '--ros-args', '-p', f'model:={model}']
+    node = SegmentProcess(tmp_path / 'log', arguments)
+    watcher.wait_for_masks(2)
+    assert 'middleware: no message' in node.log
+    assert node.end() == 0

@@ -1,0 +1,104 @@
+"""The node's life in any order: nothing is left behind; a process, real cameras, real DDS."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lifecycle_msgs.msg import Transition
+from node_harness import change, segment, state, wait_until
+import pytest
+
+if TYPE_CHECKING:
+    from node_harness import SegmentProcess, Watcher
+
+CYCLES = 12
+WARM_UP_CYCLES = 4
+"""Allocators and caches of libraries have what they need by then."""
+
+MOST_GROWTH_MB = 10.0
+
+CONFIGURE, ACTIVATE = Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE
+DEACTIVATE, CLEANUP = Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP
+
+
+def threads(node: SegmentProcess) -> list[str]:
+    """Return the names of all threads."""
+    tasks = Path(f'/proc/{node.process.pid}/task').iterdir()
+    return sorted((task / 'comm').read_text().strip() for task in tasks)
+
+
+def descriptors(node: SegmentProcess) -> int:
+    return len(list(Path(f'/proc/{node.process.pid}/fd').iterdir()))
+
+
+def resident_mb(node: SegmentProcess) -> float:
+    pages = Path(f'/proc/{node.process.pid}/statm').read_text().split()[1]
+    return int(pages) * 4096 / 2**20
+
+
+@pytest.mark.usefixtures('camera')
+def test_many_lives_leave_no_thread_no_file_and_no_memory_behind(
+    tmp_path: Path, model: Path, watcher: Watcher
+) -> None:
+    with segment(tmp_path, model=model, autostart=False, threads=1) as node:
+        for cycle in range(CYCLES):
+            change(watcher, CONFIGURE)
+            if cycle % 3 == 1:  # before it is loaded, and without ever being active
+                change(watcher, CLEANUP)
+                change(watcher, CONFIGURE)
+            change(watcher, ACTIVATE)
+            watcher.wait_for_masks(2)
+            if cycle % 3 == 2:
+                change(watcher, DEACTIVATE)
+                change(watcher, ACTIVATE)
+                watcher.wait_for_masks(1)
+            change(watcher, DEACTIVATE)
+            change(watcher, CLEANUP)
+            if cycle == WARM_UP_CYCLES:
+                before = threads(node), descriptors(node)
+                before_mb = resident_mb(node)
+        # The last thread may still be letting its network go.
+        wait_until(
+            lambda: (threads(node), descriptors(node)) == before,
+            f'return to {before}',
+            lambda: (threads(node), descriptors(node)),
+        )
+        assert resident_mb(node) < before_mb + MOST_GROWTH_MB
+
+
+@pytest.mark.usefixtures('camera')
+@pytest.mark.parametrize('steps', [(CONFIGURE,), (CONFIGURE, ACTIVATE)])
+def test_shutdown_from_any_state_lets_everything_go(
+    steps: tuple[int, ...], tmp_path: Path, model: Path, watcher: Watcher
+) -> None:
+    shutdown = (
+        Transition.TRANSITION_ACTIVE_SHUTDOWN
+        if ACTIVATE in steps
+        else Transition.TRANSITION_INACTIVE_SHUTDOWN
+    )
+    with segment(tmp_path, model=model, autostart=False) as node:
+        for step in steps:
+            change(watcher, step)
+        change(watcher, shutdown)
+        assert state(watcher) == 'finalized'
+        wait_until(lambda: 'm3l-inference' not in threads(node), 'end of the inference thread')
+        assert node.end() == 0
+
+
+@pytest.mark.usefixtures('camera')
+def test_node_is_configured_again_after_its_network_could_not_be_loaded(
+    tmp_path: Path, model: Path, watcher: Watcher
+) -> None:
+    mended = tmp_path / 'network.onnx'
+    mended.write_bytes(b'no network')
+    with segment(tmp_path, model=mended) as node:
+        wait_until(
+            lambda: 'network.onnx' in node.log and state(watcher) == 'inactive', 'a refusal'
+        )
+        change(watcher, CLEANUP)
+        mended.write_bytes(model.read_bytes())
+        change(watcher, CONFIGURE)
+        change(watcher, ACTIVATE)
+        watcher.wait_for_mode('RGBD')
+        watcher.wait_for_masks(2)

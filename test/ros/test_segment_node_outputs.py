@@ -1,0 +1,178 @@
+"""What the node publishes besides masks, and for whom; real DDS."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from node_harness import (
+    DEPTH_SIZE,
+    FALLBACK_FRAME_ID,
+    FALLBACK_SIZE,
+    FRAME_ID,
+    RGB_SIZE,
+    segment,
+    SegmentProcess,
+    set_parameter,
+    values_of,
+    wait_until,
+    Watcher,
+)
+import numpy as np
+import pytest
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import Image, PointCloud2
+
+from m3l_core.frames import Modality
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from node_harness import Camera
+
+
+@pytest.fixture
+def node(tmp_path: Path, model: Path) -> Iterator[SegmentProcess]:
+    with segment(tmp_path, model=model) as process:
+        yield process
+
+
+@pytest.mark.usefixtures('node', 'camera')
+def test_overlay_and_points_come_with_the_mask_when_somebody_listens(watcher: Watcher) -> None:
+    overlays = watcher.listen(Image, 'overlay')
+    clouds = watcher.listen(PointCloud2, 'points')
+    wait_until(lambda: overlays and clouds, 'overlay and points')
+    picture, cloud = overlays[-1], clouds[-1]
+    assert (picture.encoding, picture.height, picture.width) == ('rgb8', *RGB_SIZE)
+    assert len(picture.data) == RGB_SIZE[0] * RGB_SIZE[1] * 3
+    assert [field.name for field in cloud.fields] == ['x', 'y', 'z', 'rgb', 'label']
+    assert cloud.header.frame_id == FRAME_ID
+    # The depth image is half the size of the color image and has no holes.
+    assert cloud.width == DEPTH_SIZE[0] * DEPTH_SIZE[1]
+    kinds = ('<f4', '<f4', '<f4', '<u4', '<u4')
+    names = [field.name for field in cloud.fields]
+    points = np.frombuffer(cloud.data, list(zip(names, kinds, strict=True)))
+    assert points['z'].min() >= 0.5
+    assert points['z'].max() <= 4.0
+    assert points['label'].max() < 13
+    # The focal length is the image's width: the outermost rays lie half a width aside.
+    assert np.abs(points['x'] / points['z']).max() == pytest.approx(0.5, abs=0.01)
+
+
+@pytest.mark.usefixtures('camera')
+def test_nothing_is_labeled_while_nobody_listens_but_mode_and_diagnostics_live(
+    tmp_path: Path, model: Path
+) -> None:
+    with segment(tmp_path, model=model), Watcher(listens=False) as watcher:
+        watcher.wait_for_mode('RGBD')
+        skipped = 'skipped_unheard'
+        watcher.wait_for_diagnostic('engine', lambda s: int(values_of(s).get(skipped, 0)) > 5)
+        assert values_of(watcher.diagnostics['engine'])['labeled'] == '0'
+        assert set_parameter(watcher, 'always_on', True) == (True, '')
+        watcher.wait_for_diagnostic('engine', lambda s: int(values_of(s)['labeled']) > 0)
+
+
+@pytest.mark.usefixtures('node', 'camera')
+def test_unsure_pixels_are_unlabeled_as_soon_as_the_parameter_says_so(watcher: Watcher) -> None:
+    watcher.wait_for_masks(1)
+    assert set_parameter(watcher, 'min_confidence', 1.0) == (True, '')
+    wait_until(lambda: min(watcher.masks[-1].data) == 255, 'an unlabeled mask')
+    assert set_parameter(watcher, 'min_confidence', 0.0) == (True, '')
+    wait_until(lambda: max(watcher.masks[-1].data) < 13, 'a labeled mask')
+
+
+@pytest.mark.usefixtures('camera')
+def test_max_rate_leaves_frames_out_and_counts_them(
+    tmp_path: Path, model: Path, watcher: Watcher
+) -> None:
+    with segment(tmp_path, model=model, max_rate=5.0):
+        first, *_, last = watcher.wait_for_masks(6)
+        span_s = (last.header.stamp.sec - first.header.stamp.sec) + 1e-9 * (
+            last.header.stamp.nanosec - first.header.stamp.nanosec
+        )
+        assert span_s > 0.9  # five intervals of 0.2 s, where the camera has 0.05 s
+        watcher.wait_for_diagnostic(
+            'engine', lambda s: int(values_of(s).get('skipped_max_rate', 0)) > 10
+        )
+
+
+@pytest.mark.usefixtures('node')
+def test_unregistered_depth_stands_in_with_its_own_header_when_both_streams_stop(
+    camera: Camera, watcher: Watcher
+) -> None:
+    camera.has_fallback = True
+    watcher.wait_for_mode('RGBD')
+    camera.alive = set()
+    watcher.wait_for_mode('DEPTH_ONLY')
+    watcher.wait_for_masks(3)
+    wait_until(lambda: watcher.infos[-1].width == FALLBACK_SIZE[1], 'its calibration')
+    mask = watcher.masks[-1]
+    assert mask.header.frame_id == FALLBACK_FRAME_ID
+    assert (mask.height, mask.width) == FALLBACK_SIZE
+    assert watcher.frames[-1]['reason'] == 'fallback'
+    assert watcher.infos[-1].header.frame_id == FALLBACK_FRAME_ID
+    watcher.wait_for_diagnostic('depth_fallback', lambda s: 'used when' in s.message)
+    camera.alive = set(Modality)
+    watcher.wait_for_mode('RGBD')
+    assert watcher.wait_for_masks(2)[-1].header.frame_id == FRAME_ID
+
+
+def test_depth_of_another_size_is_told_once(
+    camera: Camera, watcher: Watcher, node: SegmentProcess
+) -> None:
+    watcher.wait_for_masks(5)
+    doubt = '/depth/image: depth image: expected 160x120 pixels as the color image has, got 80x60'
+    assert node.log.count(doubt) == 1
+    assert camera.stamps[Modality.DEPTH]
+
+
+@pytest.mark.usefixtures('node')
+def test_black_color_image_counts_as_missing_and_depth_labels_at_its_size(
+    camera: Camera, watcher: Watcher
+) -> None:
+    watcher.wait_for_mode('RGBD')
+    camera.bad = {Modality.RGB: blacken}
+    watcher.wait_for_mode('DEPTH_ONLY')
+    mask = watcher.wait_for_masks(3)[-1]
+    assert (mask.height, mask.width) == RGB_SIZE
+    assert watcher.frames[-1]['used'] == 'depth'
+    assert 'rgb_black' in watcher.frames[-1]['problem']
+    status = watcher.wait_for_diagnostic('rgb', lambda s: 'rgb_black' in s.message)
+    assert int(values_of(status)['sick']) >= 5
+    camera.bad = {}
+    watcher.wait_for_mode('RGBD')
+
+
+def test_reliable_subscription_of_a_best_effort_camera_is_told_with_the_remedy(
+    tmp_path: Path, model: Path, watcher: Watcher
+) -> None:
+    best_effort = qos_profile_sensor_data
+    publisher = watcher.node.create_publisher(Image, '/rgb/image', best_effort)
+    override = {'qos_overrides./rgb/image.subscription.reliability': 'reliable'}
+    with segment(tmp_path, model=model, **override) as node:
+        node.wait_for_log('/rgb/image: a publisher offers an incompatible QoS (RELIABILITY)')
+        assert 'set qos_overrides./rgb/image.subscription.* here' in node.log
+        status = watcher.wait_for_diagnostic('rgb', lambda s: 'incompatible QoS' in s.message)
+        asked = values_of(status)['qos']
+        assert asked == 'reliable volatile; offered: best_effort volatile'
+    watcher.node.destroy_publisher(publisher)
+
+
+def test_diagnostics_tell_rate_skew_and_quality_of_service(
+    camera: Camera, watcher: Watcher, node: SegmentProcess
+) -> None:
+    watcher.wait_for_mode('RGBD')
+    rgb = values_of(watcher.wait_for_diagnostic('rgb', lambda s: s.message == 'receiving'))
+    assert float(rgb['rate_hz']) == pytest.approx(20, rel=0.2)
+    assert rgb['qos'] == 'best_effort volatile; offered: reliable volatile'
+    assert (rgb['transport'], rgb['health'], rgb['sick']) == ('raw', 'ok', '0')
+    wait_until(
+        lambda: values_of(watcher.diagnostics['pairing']).get('skew_ms', '-') != '-', 'the skew'
+    )
+    assert float(values_of(watcher.diagnostics['pairing'])['skew_ms']) == 0.0
+    assert camera.alive
+    assert node.process.poll() is None
+
+
+def blacken(image: Image) -> None:
+    image.data = bytes(len(image.data))
