@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
-from m3l_core.errors import BagError, missing_module
+from m3l_core.bags.parts import Finished, open_file, RawMessage, Torn
+from m3l_core.errors import BagError, M3lError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-_SUFFIXES = ('.mcap', '.db3', '.bag')
+    from m3l_core.bags.parts import Part
+
+_STORAGE_SUFFIXES = ('.mcap', '.db3')
+_SUFFIXES = (*_STORAGE_SUFFIXES, '.bag')
 
 
 @dataclass(frozen=True)
@@ -35,18 +39,10 @@ class BagMessage:
     message: Any
 
 
-@dataclass(frozen=True)
-class RawMessage:
-    """One message as it was recorded: CDR bytes, or ROS 1's own of a ROS 1 bag."""
-
-    topic: str
-    type: str
-    receive_ns: int
-    data: bytes
-
-
 class Bag:
     """An open bag; use it as a context manager.
+
+    Of a bag that its recorder did not finish, as much as can be read.
 
     Args:
         path: A rosbag2 folder, an `.mcap` or `.db3` file, or a ROS 1 `.bag`.
@@ -54,6 +50,7 @@ class Bag:
     Attributes:
         path: As given.
         topics: Type and number of messages by topic name.
+        warnings: What could not be read, one line each; known when all messages were read.
 
     Raises:
         BagError: If there is no bag, it is damaged, or it holds no messages.
@@ -61,34 +58,80 @@ class Bag:
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
+        self.warnings: list[str] = []
         _expect_bag(self.path)
-        try:
-            from rosbags.highlevel import AnyReader
-            from rosbags.typesys import get_typestore, Stores
-        except ModuleNotFoundError as error:
-            raise missing_module(error, 'Reading bags') from error
-        with self._damage_named():
-            # Bags that Humble recorded as sqlite3 carry no message definitions.
-            store = get_typestore(Stores.ROS2_HUMBLE)
-            self._reader = AnyReader([self.path], default_typestore=store)
-            self._reader.open()
+        self._parts = self._opened()
+        counts: dict[str, dict[str, int]] = {}
+        for part in self._parts:
+            for (topic, kind), number in part.counts.items():
+                of_topic = counts.setdefault(topic, {})
+                of_topic[kind] = of_topic.get(kind, 0) + number
         self.topics = {
-            name: TopicInfo(info.msgtype or 'more than one type', info.msgcount)
-            for name, info in self._reader.topics.items()
+            topic: TopicInfo(
+                next(iter(kinds)) if len(kinds) == 1 else 'more than one type', sum(kinds.values())
+            )
+            for topic, kinds in sorted(counts.items())
         }
-        if not self._reader.message_count:
+        if not any(topic.count for topic in self.topics.values()):
             self.close()
             raise BagError(f'{self.path}: expected messages, got an empty bag. Record it again.')
+
+    def _opened(self) -> list[Part]:
+        """Return the bag as one part if it is finished, else what is left of its files."""
+        if self.path.is_dir() and not (self.path / 'metadata.yaml').is_file():
+            self.warnings.append(
+                f'{self.path}: has no metadata.yaml; its recorder was not ended properly. '
+                'Reading the files in it. Run: ros2 bag reindex'
+            )
+            return self._salvaged()
+        try:
+            with self._damage_named():
+                return [Finished(self.path)]
+        except BagError as error:
+            if self.path.suffix == '.bag':
+                raise
+            parts = self._salvaged(quietly=True)
+            if not any(number for part in parts for number in part.counts.values()):
+                for part in parts:
+                    part.close()
+                raise
+            self.warnings.insert(0, f'{error} Read nevertheless:')
+            return parts
+
+    def _salvaged(self, *, quietly: bool = False) -> list[Part]:
+        """Return the files that can be read, in the order of their messages.
+
+        Raises:
+            BagError: If there are none, unless `quietly`.
+        """
+        parts: list[Part] = []
+        problems = []
+        for file in _storage_files(self.path):
+            try:
+                with self._damage_named():
+                    parts.append(open_file(file))
+            except BagError as error:
+                problems.append(str(error))
+                continue
+            if isinstance(parts[-1], Torn):
+                number = sum(parts[-1].counts.values())
+                self.warnings.append(
+                    f'{file}: ends early; {number} messages are whole. Run: ros2 bag reindex'
+                )
+        if not parts and not quietly:
+            raise BagError(problems[0])
+        self.warnings += problems
+        return sorted(parts, key=lambda part: part.start_ns)
 
     @property
     def start_ns(self) -> int:
         """Receive time of the first message."""
-        return int(self._reader.start_time)
+        return min(part.start_ns for part in self._parts if part.counts)
 
     @property
     def duration_ns(self) -> int:
         """Time from the first message to the last."""
-        return int(self._reader.duration) - 1  # rosbags counts to just after the last one.
+        return max(part.end_ns for part in self._parts if part.counts) - self.start_ns
 
     def messages(self, topics: Collection[str] | None = None) -> Iterator[BagMessage]:
         """Yield the messages of `topics` (None: of all) in the order they were received.
@@ -107,16 +150,14 @@ class Bag:
         """
         if topics is not None:
             self.expect_topics(topics)
-        connections = [
-            connection
-            for connection in self._reader.connections
-            if topics is None or connection.topic in topics
-        ]
-        if not connections:
-            return
-        with self._damage_named():
-            for connection, receive_ns, data in self._reader.messages(connections):
-                yield RawMessage(connection.topic, connection.msgtype, receive_ns, data)
+        for part in self._parts:
+            try:
+                with self._damage_named():
+                    yield from part.messages(topics)
+            except BagError as error:
+                if part.is_finished:
+                    raise
+                self.warnings.append(str(error))
 
     def deserialize(self, raw: RawMessage) -> Any:  # noqa: ANN401
         """Return the message that the bytes hold.
@@ -125,7 +166,7 @@ class Bag:
             BagError: If they hold none, or its type is unknown.
         """
         try:
-            return self._reader.deserialize(raw.data, raw.type)
+            return self._parts[0].deserialize(raw.data, raw.type)
         except KeyError as error:
             raise BagError(
                 f'{self.path}: {raw.topic} has the unknown type {raw.type}. Leave it out.'
@@ -150,14 +191,15 @@ class Bag:
 
     def close(self) -> None:
         """Release the files."""
-        self._reader.close()
+        for part in self._parts:
+            part.close()
 
     @contextmanager
     def _damage_named(self) -> Iterator[None]:
         """Turn whatever rosbags raises on damaged files (a dozen types) into one error."""
         try:
             yield
-        except BagError:
+        except M3lError:
             raise
         except Exception as error:
             reason = ' '.join(str(error).split()).rstrip('.') or type(error).__name__
@@ -178,17 +220,23 @@ class Bag:
         self.close()
 
 
+def _storage_files(path: Path) -> list[Path]:
+    """Return the files of a rosbag2 bag; parts of a split one by their number."""
+    files = path.iterdir() if path.is_dir() else [path]
+    return sorted(
+        (file for file in files if file.suffix in _STORAGE_SUFFIXES),
+        key=lambda file: (len(file.name), file.name),
+    )
+
+
 def _expect_bag(path: Path) -> None:
     """Tell apart, before rosbags looks, what is no bag and what is an unfinished one."""
     expected = f'{path}: expected a bag (a rosbag2 folder, or a file {", ".join(_SUFFIXES)}), got'
     if not path.exists():
         raise BagError(f'{expected} nothing there. Check the path.')
     if path.is_dir() and not (path / 'metadata.yaml').is_file():
-        if any(file.suffix in _SUFFIXES for file in path.iterdir()):
-            raise BagError(
-                f'{path}: expected a finished bag, got one without metadata.yaml. '
-                'Give the file in it, or run: ros2 bag reindex.'
-            )
+        if _storage_files(path):
+            return  # It was not finished; its files may be read all the same.
         raise BagError(f'{expected} a folder without metadata.yaml. Check the path.')
     if path.is_file() and path.suffix not in _SUFFIXES:
         raise BagError(f'{expected} {path.name}. Check the path.')
