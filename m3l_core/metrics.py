@@ -120,3 +120,13 @@ def mm_robust(mean_iou: Mapping[str, float]) -> float:
     `rgb_missing`.
     """
     return (mean_iou['both'] + mean_iou['depth_missing'] + mean_iou['rgb_missing']) / 3
+
+
+def expected_mean_iou(mean_iou: Mapping[str, float], p: float) -> float:
+    """Return the mIoU to expect when each modality fails with probability `p`, by itself.
+
+    The case that both fail is left out (arXiv 2503.18445); the keys are those of `mm_robust`.
+    """
+    both, one = (1 - p) ** 2, p * (1 - p)
+    alone = mean_iou['depth_missing'] + mean_iou['rgb_missing']
+    return (both * mean_iou['both'] + one * alone) / (both + 2 * one)

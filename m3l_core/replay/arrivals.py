@@ -1,0 +1,81 @@
+"""The images of a bag in the order in which they were received."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TYPE_CHECKING
+
+from m3l_core.errors import BagError
+from m3l_core.frames import Modality
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from m3l_core.bags.reading import Bag
+    from m3l_core.bags.topics import RgbdTopics
+    from m3l_core.replay.pixels import Spoil
+
+
+@dataclass(frozen=True, eq=False)
+class Arrival:
+    """One image message on its way to the stream.
+
+    Attributes:
+        modality: The stream it belongs to.
+        receive_ns: When it arrives, in the bag's time.
+        stamp_ns: Its header stamp, as the stream gets it.
+        taken_ns: Its header stamp as recorded: by it the truth is found, whatever a fault does.
+        message: The image, still encoded.
+        spoils: What happens to its pixels once they are decoded.
+    """
+
+    modality: Modality
+    receive_ns: int
+    stamp_ns: int
+    taken_ns: int
+    message: Any
+    spoils: tuple[Spoil, ...] = ()
+
+
+class Recording:
+    """Reads the RGB and depth images of an open bag.
+
+    Args:
+        bag: Where they are.
+        topics: Their topics.
+
+    A message that is damaged is left out: a node would never get it.
+    """
+
+    def __init__(self, bag: Bag, topics: RgbdTopics) -> None:
+        self._bag = bag
+        self._modalities = {topics.rgb: Modality.RGB, topics.depth: Modality.DEPTH}
+        self._damaged = 0
+        self._first_damage = ''
+
+    def __iter__(self) -> Iterator[Arrival]:
+        topics = [topic for topic in self._modalities if topic is not None]
+        for raw in self._bag.raw_messages(topics):
+            try:
+                message = self._bag.deserialize(raw)
+            except BagError as error:
+                self._damaged += 1
+                self._first_damage = self._first_damage or str(error)
+                continue
+            stamp_ns = stamp_of(message)
+            yield Arrival(self._modalities[raw.topic], raw.receive_ns, stamp_ns, stamp_ns, message)
+
+    @property
+    def remarks(self) -> list[str]:
+        """What was wrong with messages so far, in a line; empty if nothing."""
+        if not self._damaged:
+            return []
+        return [
+            f'{self._damaged} messages are damaged and left out; the first: {self._first_damage}'
+        ]
+
+
+def stamp_of(message: Any) -> int:  # noqa: ANN401
+    """Return the header stamp of a message in nanoseconds."""
+    stamp = message.header.stamp
+    return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)

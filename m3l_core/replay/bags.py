@@ -1,0 +1,195 @@
+"""All runs of one bag, each whole or not there: what a process, or a task on a cluster, does."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+import hashlib
+import json
+import shutil
+from typing import Any, TYPE_CHECKING
+
+from m3l_core.bags.reading import Bag
+from m3l_core.bags.topics import find_topics, RgbdTopics
+from m3l_core.errors import M3lError
+from m3l_core.files import write_atomically
+from m3l_core.replay.run import Options, replay, Replayed, SUMMARY
+from m3l_core.runtime import open_engine, Segmenter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from m3l_core.bags.many import Advance
+    from m3l_core.classes import ClassSet
+    from m3l_core.replay.observing import Observer
+    from m3l_core.replay.parameters import Parameters
+    from m3l_core.replay.scenario import Scenario
+
+RUNS = 'runs'
+"""Folder of the runs below the folder of a replay: runs/BAG/SCENARIO."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One bag and all that is to happen to it; travels to other processes.
+
+    Attributes:
+        bag: Its path.
+        name: What its folder is called.
+        topics: Those that are given; the others are guessed.
+        scenarios: One run each.
+        parameters: Those of the node.
+        options: Those of the replay.
+        out: Folder of the replay.
+        video: Whether a film of every run is wanted.
+        report: Whether pictures for a report are wanted.
+    """
+
+    bag: Path
+    name: str
+    topics: RgbdTopics
+    scenarios: tuple[Scenario, ...]
+    parameters: Parameters
+    options: Options
+    out: Path
+    video: bool = False
+    report: bool = True
+
+    def folder(self, scenario: Scenario) -> Path:
+        """Return where a run goes."""
+        return self.out / RUNS / self.name / scenario.title
+
+
+def named_bags(paths: Sequence[Path]) -> list[tuple[Path, str]]:
+    """Return each bag with a name of its own, as good for a folder."""
+    named: list[tuple[Path, str]] = []
+    taken: set[str] = set()
+    for path in paths:
+        plain = path.resolve().name if path.is_dir() else path.stem
+        name, number = plain, 1
+        while name in taken:
+            number += 1
+            name = f'{plain}-{number}'
+        taken.add(name)
+        named.append((path, name))
+    return named
+
+
+def replay_bag(job: Job, advance: Advance) -> list[dict[str, Any]]:
+    """Do the runs of a bag that are not done yet; return the summaries of all.
+
+    Raises:
+        M3lError: If bag, truth or engine cannot be used.
+    """
+    keys = [_key(job, scenario) for scenario in job.scenarios]
+    summaries = [
+        _finished(job.folder(scenario), key)
+        for scenario, key in zip(job.scenarios, keys, strict=True)
+    ]
+    if None in summaries:
+        missing = [number for number, summary in enumerate(summaries) if summary is None]
+        with Bag(job.bag) as bag:
+            topics = _topics(bag, job)
+            settings = job.parameters.engine
+            engine = open_engine(
+                settings.model_path,
+                settings.backend,
+                precision=settings.precision,
+                threads=settings.threads,
+            )
+            try:
+                replayed = Replayed(bag, topics, Segmenter(engine), job.parameters, job.options)
+                for done, number in enumerate(missing):
+                    summaries[number] = _run(
+                        job, replayed, job.scenarios[number], keys[number],
+                        _part_of(advance, done, len(missing)),
+                    )  # fmt: skip
+            finally:
+                engine.close()
+    return [summary for summary in summaries if summary is not None]
+
+
+def _run(
+    job: Job, replayed: Replayed, scenario: Scenario, key: str, advance: Advance
+) -> dict[str, Any]:
+    """Do one run in a folder beside its own, and rename that when all of it is there."""
+    folder = job.folder(scenario)
+    partial = folder.with_name(f'.{folder.name}.partial')
+    try:
+        for old in (partial, folder):
+            if old.exists():
+                shutil.rmtree(old)
+        partial.mkdir(parents=True)
+        classes = replayed.segmenter.engine.card.classes
+        observers = _observers(partial, classes, job)
+        summary = replay(replayed, scenario, partial, observers=observers, advance=advance)
+        summary |= {'bag': job.name, 'folder': str(folder.relative_to(job.out)), 'key': key}
+        write_atomically(partial / SUMMARY, json.dumps(summary, indent=1).encode())
+        partial.rename(folder)
+    except OSError as error:
+        raise M3lError(
+            f'{folder}: cannot be written: {error.strerror or error}. Give another --out.'
+        ) from error
+    return summary
+
+
+def _observers(folder: Path, classes: ClassSet, job: Job) -> Sequence[Observer]:
+    """Return who draws pictures of a run."""
+    if not (job.report or job.video):
+        return ()
+    from m3l_core.replay.report import observers
+
+    made: Sequence[Observer] = observers(folder, classes=classes, video=job.video)
+    return made
+
+
+def _finished(folder: Path, key: str) -> dict[str, Any] | None:
+    """Return the summary of a run that was done before with the same key, or None."""
+    try:
+        summary: dict[str, Any] = json.loads((folder / SUMMARY).read_text(encoding='utf-8'))
+    except (OSError, ValueError):
+        return None
+    return summary if summary.get('key') == key else None
+
+
+def _key(job: Job, scenario: Scenario) -> str:
+    """Return what is the same for two runs only if they would give the same."""
+    model = job.parameters.engine.model_path
+    about = {
+        'bag': _identity(job.bag),
+        'model': _identity(model),
+        'parameters': job.parameters.to_dict(),
+        'topics': asdict(job.topics),
+        'scenario': asdict(scenario),
+        'options': asdict(job.options),
+        'video': job.video,
+        'report': job.report,
+    }
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+
+
+def _identity(path: Path) -> list[Any]:
+    """Return names, sizes and times of the files of a bag or model; nothing if it is not there."""
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    stats = [(file.name, file.stat()) for file in files if file.is_file()]
+    return [str(path.resolve()), *((name, s.st_size, s.st_mtime_ns) for name, s in stats)]
+
+
+def _topics(bag: Bag, job: Job) -> RgbdTopics:
+    """Return the topics given, guessed, and of the transport that the parameters ask for."""
+    topics = find_topics(bag, job.topics)
+    settings = job.parameters.engine
+    for name, transport in (('rgb', settings.rgb_transport), ('depth', settings.depth_transport)):
+        given, guessed = getattr(job.topics, name), getattr(topics, name)
+        if given is None and transport:
+            ending = '' if transport == 'raw' else f'/{transport}'
+            base = guessed.removesuffix('/compressed').removesuffix('/compressedDepth')
+            if base + ending in bag.topics:
+                topics = replace(topics, **{name: base + ending})
+    if job.topics.labels is None and topics.labels is not None and 'mask' in topics.labels:
+        topics = replace(topics, labels=None)  # What a node made of the bag is no truth.
+    return topics
+
+
+def _part_of(advance: Callable[[float], None], number: int, count: int) -> Advance:
+    return lambda share: advance((number + share) / count)

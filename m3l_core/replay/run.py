@@ -1,0 +1,200 @@
+"""One bag under one scenario: from images to records, scores and the worst frames, in a folder."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from itertools import chain
+import json
+from typing import Any, TYPE_CHECKING
+
+from m3l_core.errors import BagError
+from m3l_core.replay.arrivals import Recording
+from m3l_core.replay.conditions import checked
+from m3l_core.replay.faults import faults_of, faulty
+from m3l_core.replay.labeling import Labeler
+from m3l_core.replay.simulation import simulate
+from m3l_core.replay.timing import Timing
+from m3l_core.replay.truth import id_table, open_truth
+from m3l_core.replay.worst import WorstFrames
+from m3l_core.stream import Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from m3l_core.bags.reading import Bag
+    from m3l_core.bags.topics import RgbdTopics
+    from m3l_core.replay.arrivals import Arrival
+    from m3l_core.replay.labeling import EngineTime
+    from m3l_core.replay.observing import Observer
+    from m3l_core.replay.parameters import Parameters
+    from m3l_core.replay.scenario import Scenario
+    from m3l_core.runtime import Segmenter
+    from m3l_core.stream import StreamConfig
+
+RECORDS, TIMES, SUMMARY, WORST = 'records.jsonl', 'times.jsonl', 'summary.json', 'worst'
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What holds for every run of a replay."""
+
+    engine_ms: EngineTime = 0.0
+    """How long a frame keeps the engine busy on the bag's clock; 0 labels every frame."""
+    compare_every: int = 10
+    """Of how many pairs one is labeled from either image alone too; 0 for none."""
+    truth: str = 'auto'
+    """A label topic, a folder of label images, `auto` or `none`."""
+    truth_ids: str = 'classes'
+    """What ids in label images mean; see `truth.id_table`."""
+
+    @property
+    def timing(self) -> str:
+        """How time passes, in words."""
+        if self.engine_ms == 'measured':
+            return 'realtime'
+        return f'latency {self.engine_ms:g} ms' if self.engine_ms else 'every-frame'
+
+
+@dataclass(frozen=True, eq=False)
+class Replayed:
+    """What a replay takes: an open bag, and an engine as the node's parameters have it."""
+
+    bag: Bag
+    topics: RgbdTopics
+    segmenter: Segmenter
+    parameters: Parameters
+    options: Options
+
+
+def replay(
+    replayed: Replayed,
+    scenario: Scenario,
+    folder: Path,
+    *,
+    observers: Iterable[Observer] = (),
+    advance: Callable[[float], None] = lambda _share: None,
+) -> dict[str, Any]:
+    """Replay a bag under a scenario, write what came out, and return the summary.
+
+    Args:
+        replayed: What is replayed.
+        scenario: What happens to the images.
+        folder: Where records, times, and the worst frames go; the summary is only returned.
+        observers: Told of every mask.
+        advance: Told the share of the bag that is done.
+
+    Raises:
+        BagError: If the bag holds no images.
+        DataError: If the truth is damaged, or of another size.
+        EngineError: If the engine fails.
+    """
+    bag, options = replayed.bag, replayed.options
+    recording = Recording(bag, replayed.topics)
+    images = iter(recording)
+    first = next(images, None)
+    if first is None:
+        raise BagError(_no_images(replayed, recording))
+    start_ns, end_ns = first.receive_ns, bag.start_ns + bag.duration_ns
+    faults = faults_of(scenario, start_ns, end_ns)
+    card = replayed.segmenter.engine.card
+    truth, truth_name = open_truth(
+        options.truth, bag, replayed.topics.labels, id_table(options.truth_ids, card.classes)
+    )
+    head = _head(replayed, scenario, truth_name, (end_ns - start_ns) / 1e9)
+    head['faults'] = [fault.to_dict(start_ns) for fault in faults]
+    stream = Stream(replayed.parameters.stream)
+    timing = Timing(start_ns, faults)
+    watchers = [WorstFrames(folder / WORST), *observers]
+    with ExitStack() as stack:
+        if truth is not None:
+            stack.callback(truth.close)
+        records = stack.enter_context((folder / RECORDS).open('w', encoding='utf-8'))
+        times = stack.enter_context((folder / TIMES).open('w', encoding='utf-8'))
+        records.write(json.dumps({'type': 'run', **head}, separators=(',', ':')) + '\n')
+        labeler = Labeler(
+            replayed.segmenter,
+            stream,
+            timing,
+            start_ns=start_ns,
+            truth=truth,
+            engine_ms=options.engine_ms,
+            compare_every=options.compare_every,
+            observers=watchers,
+            records=records,
+            times=times,
+        )
+        arrivals = faulty(_telling(chain([first], images), end_ns, advance), faults, scenario.seed)
+        simulate(arrivals, stream, labeler, drain_ns=_drain_ns(replayed.parameters.stream))
+    summary = head | timing.to_dict(end_ns) | _counted(labeler, stream, end_ns)
+    summary['warnings'] = [*bag.warnings, *recording.remarks, *labeler.remarks]
+    summary |= checked(scenario.limits, summary)
+    for watcher in watchers:
+        watcher.close(summary)
+    return summary
+
+
+def _head(
+    replayed: Replayed, scenario: Scenario, truth_name: str, duration_s: float
+) -> dict[str, Any]:
+    """Return what a reader must know of a run; nothing in it depends on the machine's clock."""
+    engine, parameters = replayed.segmenter.engine, replayed.parameters
+    card, topics = engine.card, replayed.topics
+    return {
+        'bag': replayed.bag.path.name,
+        'scenario': scenario.name,
+        'variant': scenario.variant,
+        'seed': scenario.seed,
+        'model': parameters.engine.model_path.name,
+        'model_sha256': card.weights_sha256,
+        'backend': engine.backend,
+        'precision': engine.precision,
+        'threads': parameters.engine.threads,
+        'timing': replayed.options.timing,
+        'topics': {'rgb': topics.rgb, 'depth': topics.depth, 'labels': truth_name},
+        'duration_s': round(duration_s, 6),
+        'classes': list(card.classes.names),
+        'palette': [list(color) for color in card.classes.palette],
+        'stream': asdict(parameters.stream),
+    }
+
+
+def _counted(labeler: Labeler, stream: Stream, end_ns: int) -> dict[str, Any]:
+    """Return what labeler and stream counted."""
+    counts = stream.statistics(end_ns)
+    scores = labeler.truth_scores
+    return {
+        'frames': labeler.frames,
+        'images': {'rgb': counts.rgb.received, 'depth': counts.depth.received},
+        'drops': {'rgb': counts.rgb.drops, 'depth': counts.depth.drops},
+        'used': labeler.used,
+        'unreadable': labeler.unreadable,
+        'truth': scores.to_dict() if scores.frames + scores.without else None,
+        'compared': labeler.comparison.to_dict(),
+    }
+
+
+def _drain_ns(config: StreamConfig) -> int:
+    """Return how long an image may wait for its partner at most."""
+    return round(1e9 * max(config.pair_wait, config.pair_wait_max))
+
+
+def _telling(
+    arrivals: Iterable[Arrival], end_ns: int, advance: Callable[[float], None]
+) -> Iterator[Arrival]:
+    """Pass arrivals on, and tell how much of the bag they are."""
+    start_ns = told = 0
+    for arrival in arrivals:
+        start_ns = start_ns or arrival.receive_ns
+        percent = 100 * (arrival.receive_ns - start_ns) // max(end_ns - start_ns, 1)
+        if percent > told:
+            told = percent
+            advance(percent / 100)
+        yield arrival
+
+
+def _no_images(replayed: Replayed, recording: Recording) -> str:
+    topics = f'{replayed.topics.rgb} and {replayed.topics.depth}'
+    reason = recording.remarks[0] if recording.remarks else 'none'
+    return f'{replayed.bag.path}: expected images on {topics}, got {reason}. Name other topics.'
