@@ -120,10 +120,9 @@ def test_the_skew_of_streams_that_pair_is_known_too() -> None:
     assert (counts.skew_ns, counts.offset_ns) == (ms(-6), ms(6))
 
 
-@pytest.mark.parametrize('by_ms', [-5000, 5000])
-def test_a_step_of_both_clocks_leaves_the_skew_as_it_is(by_ms: float) -> None:
+def test_after_a_step_back_the_skew_is_learned_afresh() -> None:
     run = simulate(
-        off(rgb(), by_ms, from_ms=3000), off(off(depth(), -6), by_ms, from_ms=3000), until_ms=3600
+        off(rgb(), -5000, from_ms=3000), off(depth(), -5006, from_ms=3000), until_ms=3600
     )
     assert run.stream.statistics(ms(3600)).skew_ns == ms(-6)
 
@@ -139,8 +138,8 @@ def test_images_that_are_lost_are_no_skew() -> None:
         ]
 
     run = simulate(
-        thinned(camera(RGB, hz=30, end_ms=5000), '11010'),
-        thinned(camera(DEPTH, hz=30, end_ms=5000), '00101'),
+        thinned(camera(RGB, hz=30, end_ms=5000), '10'),
+        thinned(camera(DEPTH, hz=30, end_ms=5000), '01'),
         until_ms=4000,
     )
     assert run.path == [*SETTLED, Mode.RGB_ONLY]
