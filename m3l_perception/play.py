@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from rclpy.node import Node
     from rclpy.publisher import Publisher
 
-    from m3l_core.bags.reading import Bag, RawMessage
+    from m3l_core.bags.parts import RawMessage
+    from m3l_core.bags.reading import Bag
 
 _WORDS = ('rgb', 'depth', 'camera_info', 'labels')
 """What may be said instead of a topic's name."""
@@ -184,9 +185,14 @@ class Player:
         )
         start_ns = time.time_ns()
         self._to_wall_ns = start_ns - time.monotonic_ns()
+        is_searching = False
         for number, raw in self._messages(timeline, start_ns):
             due_ns = timeline.due_ns(raw.receive_ns, number)
-            if due_ns < start_ns - _LATE_NS:
+            # Searching the place to begin at takes time itself. What is due meanwhile would come
+            # late and in a burst, as from no camera.
+            begin_ns = time.monotonic_ns() + self._to_wall_ns if is_searching else start_ns
+            is_searching = due_ns < begin_ns - _LATE_NS
+            if is_searching:
                 continue
             self._sleep_until(due_ns)
             self._publish(raw, timeline, number)

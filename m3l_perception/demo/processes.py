@@ -66,6 +66,18 @@ class Processes:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
+    def freeze(self, name: str) -> None:
+        """Stop a process without ending it, as a hung driver would."""
+        os.killpg(self._running[name].pid, signal.SIGSTOP)
+
+    def thaw(self, name: str) -> None:
+        """Let a frozen process go on."""
+        os.killpg(self._running[name].pid, signal.SIGCONT)
+
+    def pid(self, name: str) -> int:
+        """Return the id of a process that runs."""
+        return self._running[name].pid
+
     def ended(self) -> dict[str, int]:
         """Return name and exit code of processes that ended by themselves."""
         codes = {name: process.poll() for name, process in self._running.items()}
@@ -76,6 +88,7 @@ class Processes:
         for process in self._running.values():
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)
+                os.killpg(process.pid, signal.SIGCONT)  # or a frozen one would not hear it
         for process in self._running.values():
             try:
                 process.wait(_GRACE_S)

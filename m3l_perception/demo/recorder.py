@@ -66,7 +66,9 @@ class Recorder:
     """
 
     def __init__(self, topics: RgbdTopics, num_classes: int) -> None:
-        rclpy.init(args=[])
+        # Its own, so that whoever listens may have another part in the ROS graph.
+        self._context = rclpy.Context()
+        rclpy.init(args=[], context=self._context)
         self.recording = Recording()
         self._num_classes = num_classes
         self._lock = Lock()
@@ -75,16 +77,16 @@ class Recorder:
         self._masks: dict[int, tuple[Image, float]] = {}
         self._truths: deque[tuple[int, NDArray[np.uint8]]] = deque(maxlen=_KEPT)
         self._last: tuple[Image, str] | None = None
-        self._node = Node('m3l_demo')
+        self._node = Node('m3l_demo', context=self._context)
         self._subscribe(topics)
-        self._executor = SingleThreadedExecutor()
+        self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
         self._thread = Thread(target=self._spin, name='m3l-demo-recorder')
         self._thread.start()
 
     def close(self) -> None:
         """Stop listening."""
-        rclpy.try_shutdown()
+        rclpy.try_shutdown(context=self._context)
         self._thread.join()
         self._executor.shutdown()
         self._node.destroy_node()

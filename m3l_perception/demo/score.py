@@ -47,7 +47,8 @@ class Event:
     expected_mode: str
     """The mode that follows from it."""
     periods: float
-    """How many periods of a camera the promise allows between labels."""
+    """How many periods of a camera the promise allows between labels; infinite if none may come
+    at all."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ def gap_rows(
     end_s: float,
     period_s: float,
     waits_s: Sequence[tuple[float, float]],
+    settled_s: float = _SETTLED_S,
 ) -> list[GapRow]:
     """Return the longest gap between labels after each event beside the promised one.
 
@@ -85,13 +87,14 @@ def gap_rows(
         end_s: When the recording ended.
         period_s: Measured period of the slower stream.
         waits_s: When the node told for how long RGB waits for its depth, and how long.
+        settled_s: How long after an event the gap that belongs to it may begin.
     """
     engine_s = float(np.percentile([mask.engine_ms for mask in masks], 99)) / 1e3
     ends = [*(event.at_s for event in events), end_s][1:]
     return [
         GapRow(
             event,
-            _longest_gap(masks, event.at_s, min(end, event.at_s + _SETTLED_S)),
+            _longest_gap(masks, event.at_s, min(end, event.at_s + settled_s)),
             event.periods * period_s + _longest_wait(waits_s, event.at_s, end) + engine_s,
             _switched_after(modes, event, end),
         )
@@ -138,8 +141,12 @@ def latency_ms(masks: Sequence[MaskRecord]) -> tuple[float, float]:
 
 
 def periods_s(stamps: dict[Modality, list[int]]) -> dict[Modality, float]:
-    """Return the median time between the stamps of each stream; NaN for fewer than two."""
+    """Return the median step of the stamps of each stream, in order of arrival.
+
+    A jump back, as of a bag that starts again, is no step. NaN where there is none.
+    """
+    steps = {modality: np.diff(values) for modality, values in stamps.items()}
     return {
-        modality: float(np.median(np.diff(sorted(values)))) / 1e9 if len(values) > 1 else np.nan
-        for modality, values in stamps.items()
+        modality: float(np.median(step[step > 0])) / 1e9 if (step > 0).any() else np.nan
+        for modality, step in steps.items()
     }

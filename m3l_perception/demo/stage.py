@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 import time
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from m3l_perception.demo.processes import Processes
     from m3l_perception.demo.recorder import Recorder, Snapshot
     from m3l_perception.demo.score import GapRow
+    from m3l_perception.timeline import Loop
 
 _START_S = 60.0
 """Longest wait for the first labels; a cold disk and a slow CPU take their time."""
@@ -31,11 +33,18 @@ a busy machine takes seconds to be found."""
 
 _REFRESH_S = 0.1
 
-_MODES = {'depth': 'RGB_ONLY', 'rgb': 'DEPTH_ONLY'}
-"""The mode without a camera."""
+CAMERAS = ('rgb', 'depth')
 
-_PERIODS = {'depth': 1, 'rgb': 4}
-"""How many periods without a label are promised when a camera dies."""
+_MODES = {
+    (): 'RGBD',
+    ('depth',): 'RGB_ONLY',
+    ('rgb',): 'DEPTH_ONLY',
+    ('rgb', 'depth'): 'NO_INPUT',
+}
+"""The mode without these cameras."""
+
+_PERIODS = {('depth',): 1.0, ('rgb',): 4.0, ('rgb', 'depth'): inf}
+"""How many periods without a label are promised when these cameras die or return."""
 
 
 class Stage:
@@ -47,6 +56,7 @@ class Stage:
         topics: What the cameras publish.
         bag: What they show.
         console: For the live line.
+        loop: What the cameras do at the end of the bag, as `m3l play --loop` has it.
     """
 
     def __init__(
@@ -56,13 +66,16 @@ class Stage:
         topics: RgbdTopics,
         bag: Path,
         console: Console,
+        loop: Loop = 'continue',
     ) -> None:
         self._recorder = recorder
         self._processes = processes
         self._topics = topics
         self._bag = bag
         self._console = console
+        self._loop = loop
         self._origin = 0.0
+        self._down: dict[str, str] = {}
         self.events: list[Event] = []
         self.acts: list[tuple[str, Snapshot]] = []
         self.began_s = self.end_s = time.monotonic()
@@ -75,7 +88,7 @@ class Stage:
         """
         self._processes.start('node', 'm3l_perception.segment_node', self._node_arguments(model))
         self._origin = time.time() + 1
-        for camera in ('rgb', 'depth'):
+        for camera in CAMERAS:
             self._start_camera(camera)
         if self._topics.labels is not None:
             self._start_player('labels', ['labels'])
@@ -85,18 +98,48 @@ class Stage:
             raise M3lError('demo: the node published no labels; see node.log beside the picture.')
         self.began_s = time.monotonic()
 
-    def kill(self, camera: str) -> None:
-        """Kill a camera, `rgb` or `depth`, as a pulled cable would."""
-        self._processes.kill(camera)
-        self._note(f'{camera} killed', _MODES[camera], _PERIODS[camera])
+    def kill(self, *cameras: str) -> None:
+        """Kill cameras, of `rgb` and `depth`, as a pulled cable would."""
+        for camera in cameras:
+            self._processes.kill(camera)
+            self._down[camera] = 'killed'
+        self._note(cameras, 'killed')
 
-    def bring_back(self, camera: str) -> None:
-        """Start a killed camera again, at the place of the bag where it would be now."""
-        self._start_camera(camera)
-        self._note(f'{camera} back', 'RGBD', _PERIODS[camera])
+    def freeze(self, *cameras: str) -> None:
+        """Stop cameras without ending them, as a hung driver would."""
+        for camera in cameras:
+            self._processes.freeze(camera)
+            self._down[camera] = 'frozen'
+        self._note(cameras, 'frozen')
 
-    def gap_rows(self) -> list[GapRow]:
-        """Return what each kill and return cost, beside what is promised."""
+    def bring_back(self, *cameras: str) -> None:
+        """Start killed cameras where they would be in the bag; let frozen ones go on."""
+        for camera in cameras:
+            if self._down.pop(camera) == 'frozen':
+                self._processes.thaw(camera)
+            else:
+                self._start_camera(camera)
+        self._note(cameras, 'back')
+
+    def restart(self, *cameras: str) -> None:
+        """Kill cameras and start them again at once."""
+        for camera in cameras:
+            self._processes.kill(camera)
+            self._start_camera(camera)
+        self._note(cameras, 'restarted')
+
+    def change_loop(self, loop: Loop) -> None:
+        """Let the cameras do something else at the end of the bag from now on."""
+        self._loop = loop
+        self._origin = time.time()
+        self.restart(*CAMERAS)
+
+    def gap_rows(self, settled_s: float = 2.0) -> list[GapRow]:
+        """Return what each kill and return cost, beside what is promised.
+
+        Args:
+            settled_s: How long after an event the gap that belongs to it may begin.
+        """
         recording = self._recorder.recording
         return gap_rows(
             self.events,
@@ -105,6 +148,7 @@ class Stage:
             end_s=self.end_s,
             period_s=max(periods_s(recording.stamps).values()),
             waits_s=recording.waits_s,
+            settled_s=settled_s,
         )
 
     def act(self, title: str, seconds: float) -> None:
@@ -124,8 +168,11 @@ class Stage:
             self.acts.append((title, snapshot))
         self.end_s = time.monotonic()
 
-    def _note(self, name: str, expected_mode: str, periods: float) -> None:
-        self.events.append(Event(name, time.monotonic(), expected_mode, periods))
+    def _note(self, cameras: tuple[str, ...], what: str) -> None:
+        down = tuple(camera for camera in CAMERAS if camera in self._down)
+        touched = tuple(camera for camera in CAMERAS if camera in cameras)
+        name = f'{" and ".join(touched)} {what}'
+        self.events.append(Event(name, time.monotonic(), _MODES[down], _PERIODS[touched]))
 
     def _show(self, title: str, seconds: float, is_done: Callable[[], bool]) -> None:
         """Show a live line for a while, or until something is done.
@@ -161,7 +208,7 @@ class Stage:
         self._start_player(camera, words)
 
     def _start_player(self, name: str, words: list[str]) -> None:
-        arguments = [str(self._bag), '--loop', '--origin', f'{self._origin:.6f}']
+        arguments = [str(self._bag), f'--loop={self._loop}', '--origin', f'{self._origin:.6f}']
         self._processes.start(name, 'm3l_perception.play', [*arguments, '--topics', *words])
 
     def _node_arguments(self, model: Path) -> list[str]:

@@ -68,8 +68,9 @@ def test_latency_leaves_out_masks_whose_image_was_not_seen() -> None:
     assert np.isnan(latency_ms([mask(1, None)])[0])
 
 
-def test_a_period_is_the_median_of_stamps_in_order() -> None:
-    stamps = {Modality.RGB: [0, 200_000_000, 100_000_000, 900_000_000], Modality.DEPTH: []}
+def test_a_period_is_the_median_step_and_a_jump_back_is_none() -> None:
+    looped = [0, 100_000_000, 200_000_000, 0, 100_000_000, 900_000_000]
+    stamps = {Modality.RGB: looped, Modality.DEPTH: []}
     periods = periods_s(stamps)
     assert periods[Modality.RGB] == pytest.approx(0.1)
     assert np.isnan(periods[Modality.DEPTH])
