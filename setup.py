@@ -82,7 +82,8 @@ setup(
             for folder in ('m3l_core/models', 'm3l_core/samples')
             for file in files_under(folder, relative_to='m3l_core')
             if not file.endswith('.py')
-        ],
+        ]
+        + ['replay/report/page.css', 'replay/report/page.js'],
         NAME: ['*.xml'],
     },
     data_files=[
