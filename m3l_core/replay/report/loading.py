@@ -140,7 +140,7 @@ def _pictures(stem: Path, classes: ClassSet) -> Iterator[Picture]:
         yield Picture('depth', _jpeg_url(depth_colors(depth_m)))
     for name in ('labels', 'truth'):
         if file(f'{name}.png').exists():
-            data = memoryview(file(f'{name}.png').read_bytes())
+            data = memoryview(_bytes(file(f'{name}.png')))
             ids = _shrunk(decode_gray_png(name, data, np.uint8), cv2.INTER_NEAREST)
             # PNG: JPEG would blur the edges, and these are what is looked at.
             yield Picture(name, _url('png', encode_png(classes.colors(ids))))
@@ -151,13 +151,13 @@ def _strips(folder: Path, budget: int) -> list[dict[str, Any]]:
     if not (folder / INDEX).exists():
         return []
     records = _json(folder / INDEX)
-    sizes = [(folder / record['file']).stat().st_size * 4 / 3 + 40 for record in records]
+    sources = [_url('jpeg', _bytes(folder / record['file'])) for record in records]
     step = 1
-    while sum(sizes[::step]) > budget:
+    while sum(map(len, sources[::step])) > budget:
         step += 1
     return [
-        record | {'source': _url('jpeg', (folder / record['file']).read_bytes())}
-        for record in records[::step]
+        record | {'source': source}
+        for record, source in zip(records[::step], sources[::step], strict=True)
     ]
 
 
@@ -179,8 +179,12 @@ def _url(kind: str, data: bytes) -> str:
 
 
 def _json(path: Path) -> Any:  # noqa: ANN401 - whatever was written
+    return _parsed(_bytes(path).decode('utf-8', 'replace'), path)
+
+
+def _bytes(path: Path) -> bytes:
     try:
-        return _parsed(path.read_text(encoding='utf-8'), path)
+        return path.read_bytes()
     except OSError as error:
         raise _unreadable(path, error.strerror or 'it cannot be read') from error
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import cv2
 import numpy as np
 
+from m3l_core.frames import RgbdFrame
 from m3l_core.overlay import overlay
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from m3l_core.classes import ClassSet
-    from m3l_core.frames import RgbdFrame
+
+    Pixels = TypeVar('Pixels', NDArray[np.uint8], NDArray[np.float32])
 
 FARTHEST_M = 6.0
 """Depth is drawn on one scale, red near and blue from here on, so that frames compare."""
@@ -36,13 +38,16 @@ class Cell:
         width = max(2, round(height * size[1] / size[0]))
         return cls(height + height % 2, width + width % 2)
 
-    def fit(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return a picture brought to this size, labels' edges kept where it grows."""
+    def fit(self, picture: Pixels, *, blend: bool = False) -> Pixels:
+        """Return a picture brought to this size.
+
+        Args:
+            picture: Colors, depths or labels.
+            blend: Whether values between two pixels mean something, as those of colors do.
+        """
         shrinks = picture.shape[0] > self.height
-        how = cv2.INTER_AREA if shrinks else cv2.INTER_NEAREST
-        fitted: NDArray[np.uint8] = cv2.resize(
-            picture, (self.width, self.height), interpolation=how
-        )
+        how = cv2.INTER_AREA if blend and shrinks else cv2.INTER_NEAREST
+        fitted: Pixels = cv2.resize(picture, (self.width, self.height), interpolation=how)
         return fitted
 
     def without(self, name: str) -> NDArray[np.uint8]:
@@ -69,13 +74,15 @@ def row(
         height: Of the row.
     """
     cell = Cell.like((labels.shape[0], labels.shape[1]), height)
-    rgb = cell.without('RGB') if frame.rgb is None else cell.fit(frame.rgb)
-    depth = cell.without('depth')
-    if frame.depth_m is not None:
-        depth = cell.fit(depth_colors(frame.depth_m))
-    pictures = [rgb, depth, cell.fit(overlay(frame, labels, classes, 0.65))]
+    rgb = None if frame.rgb is None else cell.fit(frame.rgb, blend=True)
+    depth_m = None if frame.depth_m is None else cell.fit(frame.depth_m)
+    pictures = [
+        cell.without('RGB') if rgb is None else rgb,
+        cell.without('depth') if depth_m is None else depth_colors(depth_m),
+        overlay(RgbdFrame(rgb, depth_m), cell.fit(labels), classes, 0.65),
+    ]
     if truth is not None:
-        pictures.append(cell.fit(classes.colors(truth)))
+        pictures.append(classes.colors(cell.fit(truth)))
     return np.hstack(pictures)
 
 

@@ -195,7 +195,17 @@ def worst(frames: list[Worst]) -> str:
         return '<p class="quiet">No frame was kept.</p>'
     has_truth = any(picture.what == 'truth' for frame in frames for picture in frame.pictures)
     expected = _EXPECTED if has_truth else _EXPECTED[:-1]
-    return f'<ol class="worst">{"".join(_frame(frame, expected) for frame in frames)}</ol>'
+    order = (
+        'The lowest mIoU first.'
+        if has_truth
+        else 'First those whose labels from RGB alone and from depth alone agree least with those '
+        'from both, then the least confident.'
+    )
+    listed = ''.join(_frame(frame, expected) for frame in frames)
+    return (
+        f'<p class="small quiet">{order} Shown is what the network got.</p>'
+        f'<ol class="worst">{listed}</ol>'
+    )
 
 
 def _frame(frame: Worst, expected: tuple[str, ...]) -> str:

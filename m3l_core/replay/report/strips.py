@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any, TYPE_CHECKING
 
-from m3l_core.files import write_atomically
 from m3l_core.replay.report.pictures import row
 from m3l_core.stream.image_codec import encode_jpeg
 
@@ -35,6 +34,7 @@ class Strips:
 
     def __init__(self, folder: Path, classes: ClassSet) -> None:
         self._folder = folder / FOLDER
+        self._folder.mkdir(parents=True, exist_ok=True)
         self._classes = classes
         self._step = 1
         self._kept: dict[int, dict[str, Any]] = {}
@@ -46,7 +46,8 @@ class Strips:
             return
         picture = row(scored.frame, scored.labels, scored.truth, self._classes, _HEIGHT)
         self._kept[record.index] = record.to_dict() | {'panels': 3 + (scored.truth is not None)}
-        write_atomically(self._file(record.index), encode_jpeg(picture, _QUALITY))
+        # Not synced to the disk: the run's folder is what is whole or not there.
+        self._file(record.index).write_bytes(encode_jpeg(picture, _QUALITY))
         if len(self._kept) > _MOST:
             self._thin_out()
 
@@ -55,7 +56,7 @@ class Strips:
         records = [
             record | {'file': self._file(index).name} for index, record in self._kept.items()
         ]
-        write_atomically(self._folder / INDEX, json.dumps(records).encode())
+        (self._folder / INDEX).write_text(json.dumps(records), encoding='utf-8')
 
     def _thin_out(self) -> None:
         self._step *= 2

@@ -69,6 +69,9 @@ def told(record: dict[str, Any]) -> str:
     if record['miou'] is not None:
         parts.append(f'mIoU {percent(record["miou"])}')
     parts.append(f'confidence {record["confidence"]:.2f}')
+    for stream, share in (record['agreement'] or {}).items():
+        name = 'RGB' if stream == 'rgb' else stream
+        parts.append(f'{name} alone agrees in {percent(share)}')
     parts += [*record['sick'].values(), *record['problems']]
     return ', '.join(parts)
 
