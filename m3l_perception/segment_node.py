@@ -12,6 +12,7 @@ from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.task import Future
 
 from m3l_core.stream import Mode
+from m3l_core.stream.throttle import Throttle
 from m3l_perception.diagnostics import Report
 from m3l_perception.inbox import Inbox
 from m3l_perception.inference import EngineState, Inference
@@ -20,7 +21,6 @@ from m3l_perception.loading import load
 from m3l_perception.outputs import Outputs
 from m3l_perception.parameters import Parameters
 from m3l_perception.process import run_node
-from m3l_perception.throttle import Throttle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from m3l_perception.throttle import Throttle
+from m3l_core.stream.throttle import Throttle
 
 
 def admitted(throttle: Throttle, *, rate: float, frames: int, start_ns: int = 0) -> list[int]:
