@@ -12,6 +12,7 @@ masks are compared with what each camera alone gives. A scenario's limits decide
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 import sys
 import tempfile
@@ -55,6 +56,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_engine(parser)
     for name in ('rgb', 'depth'):
         parser.add_argument(f'--{name}-topic', metavar='TOPIC', help='default: guessed')
+    parser.add_argument(
+        '--fallback-topic',
+        metavar='TOPIC',
+        help='depth that is not registered to color, for when both others are gone',
+    )
     parser.add_argument('--workers', type=int, default=1, help='bags at a time (default: 1)')
     parser.add_argument(
         '--ray', metavar='ADDRESS', help='run on a Ray cluster: auto, or HOST:PORT'
@@ -109,6 +115,10 @@ def run(arguments: argparse.Namespace) -> int:
         summary = replay_summary(summaries, failed)
         for warning in _warnings(summaries):
             print(f'm3l: warning: {warning}', file=sys.stderr)
+        for bag, problem in failed.items():
+            print(
+                f'm3l: {bag}: {problem}' if len(jobs) > 1 else f'm3l: {problem}', file=sys.stderr
+            )
         print_summary(summary, Console(width=None if sys.stdout.isatty() else 120))
         if arguments.out:
             _write(summary, out, has_report=not arguments.no_report)
@@ -125,12 +135,20 @@ def _jobs(arguments: argparse.Namespace, out: Path) -> list[Job]:
     from m3l_core.replay.run import Options
     from m3l_core.replay.scenario import load_scenario
 
+    if arguments.ray is not None and arguments.out is None:
+        raise ConfigError(
+            '--ray: expected --out, a folder that all machines of the cluster share.'
+        )
     if arguments.compare_every < 0:
         raise ConfigError(f'--compare-every: expected 0 or more, got {arguments.compare_every}.')
     overrides = {
         key: getattr(arguments, key) for key in ('model', 'backend', 'precision', 'threads')
     }
     parameters = read_parameters(arguments.params, overrides)
+    at_a_time = min(arguments.workers, len(arguments.bags))
+    if parameters.engine.threads == 0 and at_a_time > 1:  # or each would take all of them
+        overrides['threads'] = max(1, (os.cpu_count() or 1) // at_a_time)
+        parameters = read_parameters(arguments.params, overrides)
     scenarios = tuple(
         scenario
         for given in dict.fromkeys(arguments.scenario or ['none'])
@@ -139,6 +157,7 @@ def _jobs(arguments: argparse.Namespace, out: Path) -> list[Job]:
     options = Options(
         engine_ms=_engine_ms(arguments),
         compare_every=arguments.compare_every,
+        fallback_topic=arguments.fallback_topic,
         truth=arguments.truth,
         truth_ids=arguments.truth_ids,
     )

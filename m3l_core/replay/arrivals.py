@@ -27,6 +27,7 @@ class Arrival:
         taken_ns: Its header stamp as recorded: by it the truth is found, whatever a fault does.
         message: The image, still encoded.
         spoils: What happens to its pixels once they are decoded.
+        is_fallback: Whether it is depth that is not registered to color.
     """
 
     modality: Modality
@@ -35,6 +36,7 @@ class Arrival:
     taken_ns: int
     message: Any
     spoils: tuple[Spoil, ...] = ()
+    is_fallback: bool = False
 
 
 class Recording:
@@ -43,13 +45,19 @@ class Recording:
     Args:
         bag: Where they are.
         topics: Their topics.
+        fallback: Topic of depth that is not registered to color, or None.
 
     A message that is damaged is left out: a node would never get it.
     """
 
-    def __init__(self, bag: Bag, topics: RgbdTopics) -> None:
+    def __init__(self, bag: Bag, topics: RgbdTopics, fallback: str | None = None) -> None:
         self._bag = bag
-        self._modalities = {topics.rgb: Modality.RGB, topics.depth: Modality.DEPTH}
+        self._fallback = fallback
+        self._modalities = {
+            fallback: Modality.DEPTH,
+            topics.rgb: Modality.RGB,
+            topics.depth: Modality.DEPTH,
+        }
         self._damaged = 0
         self._first_damage = ''
 

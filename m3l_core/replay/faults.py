@@ -113,7 +113,9 @@ def faulty(arrivals: Iterable[Arrival], faults: list[Fault], seed: int) -> Itera
         # A fault only ever delays, so nothing that comes later can arrive before now.
         while queue and queue[0][0] < arrival.receive_ns:
             yield heapq.heappop(queue)[2]
-        for changed in streams[arrival.modality].pass_on(arrival):
+        stream = streams[arrival.modality]
+        passed = [arrival] if arrival.is_fallback else stream.pass_on(arrival)
+        for changed in passed:
             heapq.heappush(queue, (changed.receive_ns, next(number), changed))
     for stream in streams.values():
         for changed in stream.finish():

@@ -16,6 +16,7 @@ from m3l_core.replay.pixels import spoiled
 from m3l_core.replay.scores import Comparison, finite, TruthScores
 from m3l_core.replay.truth import SAME_MOMENT_NS
 from m3l_core.stream.seeing import at_size, Seeing
+from m3l_core.stream.throttle import Throttle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from m3l_core.replay.observing import Observer, Used
+    from m3l_core.replay.parameters import LabelingSettings
     from m3l_core.replay.timing import Timing
     from m3l_core.replay.truth import Truth
     from m3l_core.runtime import Segmentation, Segmenter
@@ -50,6 +52,7 @@ class Labeler:
         timing: Told when labels come.
         start_ns: When the first image arrives.
         truth: What the labels should be, or None.
+        settings: What is labeled and published.
         engine_ms: How long a frame keeps the engine busy on the bag's clock.
         compare_every: Of how many pairs one is labeled from either image alone too; 0 for none.
         observers: Told of every mask.
@@ -65,6 +68,7 @@ class Labeler:
         *,
         start_ns: int,
         truth: Truth | None,
+        settings: LabelingSettings,
         engine_ms: EngineTime,
         compare_every: int,
         observers: Sequence[Observer],
@@ -76,6 +80,8 @@ class Labeler:
         self._timing = timing
         self._start_ns = start_ns
         self._truth = truth
+        self._min_confidence = settings.min_confidence
+        self._throttle = Throttle(settings.max_rate)
         self._engine_ms = engine_ms
         self._compare_every = compare_every
         self._observers = observers
@@ -86,6 +92,8 @@ class Labeler:
         self.truth_scores = TruthScores(names)
         self.comparison = Comparison(names)
         self.used = dict.fromkeys(_USED.values(), 0)
+        self.skipped = 0
+        """Frames left out because of `max_rate`."""
         self.unreadable = 0
         self.frames = 0
         self.remarks: dict[str, None] = {}
@@ -97,6 +105,9 @@ class Labeler:
 
     def on_taken(self, taken: Taken, now_ns: int) -> int:
         """Label a frame; return for how many nanoseconds of the bag the engine is busy."""
+        if not self._throttle.admits(taken.receive_ns):
+            self.skipped += 1
+            return 0
         start = perf_counter()
         seen = self._look(taken)
         decode_ms = 1e3 * (perf_counter() - start)
@@ -147,10 +158,11 @@ class Labeler:
         now_ns: int,
         labeled_ns: int,
     ) -> None:
-        truth = self._truth_of(taken, segmentation.labels)
+        labels = segmentation.sure_labels(self._min_confidence)
+        truth = self._truth_of(taken, labels)
         used = _USED[frame.rgb is not None, frame.depth_m is not None]
         mode = taken.mode.value
-        score = self._score(segmentation.labels, truth, used, mode)
+        score = self._score(labels, truth, used, mode)
         record = FrameRecord(
             index=self.frames,
             stamp_ns=taken.stamp_ns,
@@ -166,23 +178,23 @@ class Labeler:
             sick={m.name.lower(): f.fault for m, f in seen.findings.items() if f.fault},
             problems=seen.problems,
             size=frame.size,
-            labels_crc32=crc32(segmentation.labels.tobytes()),
+            labels_crc32=crc32(labels.tobytes()),
             confidence=round(float(segmentation.confidence.mean()) / 255, 4),
             miou=None if score is None else finite(score.mean_iou()),
             accuracy=None if score is None else finite(score.pixel_accuracy()),
-            agreement=self._compare(frame, segmentation, truth, used),
+            agreement=self._compare(frame, labels, truth, used),
         )
         self.frames += 1
         self.used[used] += 1
         self._timing.on_label(labeled_ns, record.latency_ms)
         _write_line(self._records, record.to_dict())
-        scored = ScoredFrame(record, frame, segmentation.labels, segmentation.confidence, truth)
+        scored = ScoredFrame(record, frame, labels, segmentation.confidence, truth)
         for observer in self._observers:
             observer.on_frame(scored)
 
     def _truth_of(self, taken: Taken, labels: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
         """Return what a mask should be, at its size, or None if that is not known."""
-        if self._truth is None:
+        if self._truth is None or taken.reason == 'fallback':  # that camera sees something else
             return None
         is_rgb = taken.anchor is Modality.RGB
         anchor = _arrival(taken.rgb if is_rgb else taken.depth)
@@ -214,21 +226,23 @@ class Labeler:
     def _compare(
         self,
         frame: RgbdFrame,
-        segmentation: Segmentation,
+        labels: NDArray[np.uint8],
         truth: NDArray[np.uint8] | None,
         used: Used,
     ) -> dict[str, float] | None:
         """Label a pair from either image alone too, if it is its turn."""
         if used != 'rgbd' or not self._compare_every or self.used[used] % self._compare_every:
             return None
-        segment = self._segmenter.segment
         masks: dict[Used, NDArray[np.uint8]] = {
-            'rgbd': segmentation.labels,
-            'rgb': segment(RgbdFrame(frame.rgb, None)).labels,
-            'depth': segment(at_size(RgbdFrame(None, frame.depth_m), frame.size)).labels,
+            'rgbd': labels,
+            'rgb': self._labels(RgbdFrame(frame.rgb, None)),
+            'depth': self._labels(at_size(RgbdFrame(None, frame.depth_m), frame.size)),
         }
         same = self.comparison.add(masks, truth, self._num_classes)
         return {alone: round(same[f'rgbd_{alone}'], 3) for alone in ('rgb', 'depth')}
+
+    def _labels(self, frame: RgbdFrame) -> NDArray[np.uint8]:
+        return self._segmenter.segment(frame).sure_labels(self._min_confidence)
 
     @property
     def _num_classes(self) -> int:

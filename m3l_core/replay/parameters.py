@@ -15,8 +15,8 @@ from m3l_core.stream import StreamConfig
 _NODE_NAMES = ('/**', 'm3l_segment', '/m3l_segment', '/**/m3l_segment')
 """Keys under which a parameters file may address the node; later ones win."""
 
-_ONLY_LIVE = ('use_sim_time', 'autostart')
-"""Parameters of the node that mean nothing to a replay: a bag has one clock and no lifecycle."""
+_ONLY_LIVE = ('use_sim_time', 'autostart', 'always_on')
+"""Parameters of the node that mean nothing to a replay: a bag has one clock and no listeners."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +30,8 @@ class EngineSettings:
     rgb_transport: Literal['', 'raw', 'compressed'] = ''
     """Of two topics with one camera's images, the one to read; empty takes raw where it is."""
     depth_transport: Literal['', 'raw', 'compressedDepth', 'compressed'] = ''
+    depth_fallback_transport: Literal['', 'raw', 'compressedDepth', 'compressed'] = ''
+    """Of no use here: the topic of fallback depth is given whole."""
 
     @property
     def model_path(self) -> Path:
@@ -38,17 +40,45 @@ class EngineSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LabelingSettings:
+    """What is labeled and published; names and defaults of the node's."""
+
+    min_confidence: float = 0.0
+    """Probability below which a pixel is unlabeled (255)."""
+    max_rate: float = 0.0
+    """Most frames labeled a second; 0 for all there is time for."""
+
+    def __post_init__(self) -> None:
+        """Refuse what the node refuses."""
+        problems = [
+            f'{name}: expected 0 to {most:g}, got {value:g}'
+            for name, most in (('min_confidence', 1.0), ('max_rate', 1000.0))
+            if not 0 <= (value := getattr(self, name)) <= most
+        ]
+        if problems:
+            raise ConfigError('; '.join(problems) + '.')
+
+
+@dataclass(frozen=True, kw_only=True)
 class Parameters:
     """All that a parameters file says to a replay."""
 
     engine: EngineSettings = field(default_factory=EngineSettings)
+    labeling: LabelingSettings = field(default_factory=LabelingSettings)
     stream: StreamConfig = field(default_factory=StreamConfig)
     warnings: tuple[str, ...] = ()
     """Keys that were not used; one line each."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return what decides about labels, for JSON."""
-        return {'engine': asdict(self.engine), 'stream': asdict(self.stream)}
+        return {part: asdict(getattr(self, part)) for part in _PARTS}
+
+
+_PARTS: dict[str, type[Any]] = {
+    'engine': EngineSettings,
+    'labeling': LabelingSettings,
+    'stream': StreamConfig,
+}
 
 
 def read_parameters(path: Path | None, overrides: dict[str, Any] | None = None) -> Parameters:
@@ -63,12 +93,11 @@ def read_parameters(path: Path | None, overrides: dict[str, Any] | None = None) 
     """
     values = {} if path is None else _node_values(path)
     values |= {key: value for key, value in (overrides or {}).items() if value is not None}
-    parts = {'engine': EngineSettings, 'stream': StreamConfig}
     mine: dict[str, Any] = {
         part: {f.name: values.pop(f.name) for f in fields(cls) if f.name in values}
-        for part, cls in parts.items()
+        for part, cls in _PARTS.items()
     }
-    known = [f.name for cls in parts.values() for f in fields(cls)]
+    known = [f.name for cls in _PARTS.values() for f in fields(cls)]
     mine['warnings'] = [
         f'{path}: {key} is not used by a replay.{_did_you_mean(key, known)}'
         for key in values

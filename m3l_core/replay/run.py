@@ -44,6 +44,8 @@ class Options:
     """How long a frame keeps the engine busy on the bag's clock; 0 labels every frame."""
     compare_every: int = 10
     """Of how many pairs one is labeled from either image alone too; 0 for none."""
+    fallback_topic: str | None = None
+    """Depth that is not registered to color, labeled while both other streams are gone."""
     truth: str = 'auto'
     """A label topic, a folder of label images, `auto` or `none`."""
     truth_ids: str = 'classes'
@@ -91,7 +93,7 @@ def replay(
         EngineError: If the engine fails.
     """
     bag, options = replayed.bag, replayed.options
-    recording = Recording(bag, replayed.topics)
+    recording = Recording(bag, replayed.topics, options.fallback_topic)
     images = iter(recording)
     first = next(images, None)
     if first is None:
@@ -119,6 +121,7 @@ def replay(
             timing,
             start_ns=start_ns,
             truth=truth,
+            settings=replayed.parameters.labeling,
             engine_ms=options.engine_ms,
             compare_every=options.compare_every,
             observers=watchers,
@@ -156,6 +159,7 @@ def _head(
         'duration_s': round(duration_s, 6),
         'classes': list(card.classes.names),
         'palette': [list(color) for color in card.classes.palette],
+        'labeling': asdict(parameters.labeling),
         'stream': asdict(parameters.stream),
     }
 
@@ -169,6 +173,7 @@ def _counted(labeler: Labeler, stream: Stream, end_ns: int) -> dict[str, Any]:
         'images': {'rgb': counts.rgb.received, 'depth': counts.depth.received},
         'drops': {'rgb': counts.rgb.drops, 'depth': counts.depth.drops},
         'used': labeler.used,
+        'skipped': labeler.skipped,
         'unreadable': labeler.unreadable,
         'truth': scores.to_dict() if scores.frames + scores.without else None,
         'compared': labeler.comparison.to_dict(),

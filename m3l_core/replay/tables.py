@@ -20,8 +20,6 @@ def print_summary(summary: dict[str, Any], console: Console) -> None:
         _print_scores(summary, console)
         _print_comparison(summary['merged']['compared'], console)
     _print_conditions(summary, console)
-    for bag, problem in summary['failed'].items():
-        console.print(f'failed: {bag}: {problem}', markup=False, highlight=False)
 
 
 def _print_runs(summary: dict[str, Any], console: Console) -> None:

@@ -1,0 +1,205 @@
+"""Many bags, runs that were done already, and what the command says."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+import signal
+import subprocess
+import sys
+import time
+
+from conftest import write_bag
+import numpy as np
+import pytest
+
+from m3l_core.cli import main
+from m3l_core.frames import RgbdFrame
+
+NO_PICTURES = ['--no-report', '--precision', 'float32', '--threads', '1']
+
+
+def replay(*arguments: object) -> int:
+    return main(['replay', *map(str, arguments), *NO_PICTURES])
+
+
+def summary_of(out: Path) -> dict:
+    return json.loads((out / 'summary.json').read_text())
+
+
+@pytest.fixture(scope='session')
+def short_bags(rooms: list[RgbdFrame], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp('short')
+    return [write_bag(folder / name, rooms[i:], count=12) for i, name in enumerate('abc')]
+
+
+def test_bags_are_merged_by_their_confusion(
+    short_bags: list[Path], tiny_files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert replay(*short_bags, '--model', tiny_files, '--out', tmp_path / 'out') == 0
+    summary = summary_of(tmp_path / 'out')
+    assert [run['bag'] for run in summary['runs']] == ['a', 'b', 'c']
+    parts = [run['truth']['overall']['confusion'] for run in summary['runs']]
+    merged = summary['merged']['truth']['overall']
+    assert merged['confusion'] == np.sum(parts, axis=0).tolist()
+    assert merged['frames'] == 36
+    assert f'{merged["miou"]:.2f} %' in capsys.readouterr().out
+
+
+def test_processes_give_the_same_as_one(
+    short_bags: list[Path], tiny_files: Path, tmp_path: Path
+) -> None:
+    for workers in (1, 2):
+        out = tmp_path / str(workers)
+        assert (
+            replay(*short_bags[:2], '--model', tiny_files, '--out', out, '--workers', workers) == 0
+        )
+    for name in 'ab':
+        one, two = (
+            (tmp_path / workers / 'runs' / name / 'none' / 'records.jsonl').read_bytes()
+            for workers in '12'
+        )
+        assert one == two
+
+
+def test_a_bag_that_fails_stops_no_other(
+    short_bags: list[Path], tiny_files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bags = (short_bags[0], tmp_path / 'none', short_bags[1])
+    assert replay(*bags, '--model', tiny_files, '--out', tmp_path / 'out') == 2
+    summary = summary_of(tmp_path / 'out')
+    assert [run['bag'] for run in summary['runs']] == ['a', 'b']
+    assert list(summary['failed']) == ['none']
+    assert not summary['passed']
+    assert f'm3l: none: {tmp_path}/none: expected a bag' in capsys.readouterr().err
+
+
+def test_runs_that_are_done_are_not_done_again(
+    short_bags: list[Path], tiny_files: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / 'out'
+    arguments = (short_bags[0], '--model', tiny_files, '--out', out)
+    replay(*arguments)
+    records = out / 'runs' / 'a' / 'none' / 'records.jsonl'
+    before = records.stat().st_mtime_ns
+    replay(*arguments, '--scenario', 'none', '--scenario', 'depth_dies')
+    assert records.stat().st_mtime_ns == before
+    assert (out / 'runs' / 'a' / 'depth_dies' / 'summary.json').is_file()
+    replay(*arguments, '--latency', '70ms')  # other records would come of it
+    assert records.stat().st_mtime_ns != before
+
+
+def test_a_replay_that_was_killed_goes_on_where_it_was(
+    rooms: list[RgbdFrame], short_bags: list[Path], tiny_files: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / 'out'
+    long = write_bag(tmp_path / 'long', rooms, count=300)
+    arguments = [short_bags[0], long, '--model', tiny_files, '--out', out]
+    command = [sys.executable, '-m', 'm3l_core', 'replay', *map(str, arguments), *NO_PICTURES]
+    partial = out / 'runs' / 'long' / '.none.partial' / 'records.jsonl'
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        end = time.monotonic() + 60
+        while not partial.exists():
+            assert time.monotonic() < end, 'the second bag was not begun'
+            time.sleep(0.01)
+        os.kill(process.pid, signal.SIGKILL)
+    first = out / 'runs' / 'a' / 'none' / 'summary.json'
+    before = first.stat().st_mtime_ns
+    assert not (out / 'runs' / 'long' / 'none').exists()
+    assert replay(*arguments) == 0
+    assert first.stat().st_mtime_ns == before
+    assert not partial.exists()
+    assert summary_of(out)['merged']['frames'] == 312
+
+
+def test_two_bags_of_one_name_do_not_mix(
+    rooms: list[RgbdFrame], tiny_files: Path, tmp_path: Path
+) -> None:
+    bags = [write_bag(tmp_path / place / 'bag', rooms, count=4) for place in ('one', 'two')]
+    replay(*bags, '--model', tiny_files, '--out', tmp_path / 'out')
+    assert [run['folder'] for run in summary_of(tmp_path / 'out')['runs']] == [
+        'runs/bag/none', 'runs/bag-2/none'
+    ]  # fmt: skip
+
+
+def scenario(folder: Path, text: str) -> Path:
+    path = folder / 'own.yaml'
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize(
+    ('limits', 'code'),
+    [
+        ('longest_gap_s: 0.3', 0),
+        ('longest_gap_s: 0.01', 1),
+        ('latency_ms: 200, switch_s: 0.5', 0),
+        ('switch_s: 0.1', 1),
+        ('mean_iou: {overall: 0, rgb: 0}', 0),
+        ('mean_iou: {depth: 0}', 1),  # no mask was made of depth alone: nothing was tested
+        ('mean_iou: {overall: 99}', 1),
+    ],
+)
+def test_limits_decide_the_exit_code(
+    bag_path: Path, tiny_files: Path, tmp_path: Path, limits: str, code: int
+) -> None:
+    own = scenario(
+        tmp_path,
+        'faults: [{kind: drop, modality: depth, start_s: 1.0, end_s: 1.8}]\n'
+        f'limits: {{{limits}}}\n',
+    )
+    assert replay(bag_path, '--model', tiny_files, '--scenario', own) == code
+
+
+def refusal(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    assert replay(*arguments) == 2
+    text = capsys.readouterr().err
+    assert text.count('\n') == 1
+    return text.strip()
+
+
+def test_wrong_input_is_answered_in_one_line(
+    short_bags: list[Path],
+    tiny_files: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    rooms: list[RgbdFrame],
+) -> None:
+    bag, model = short_bags[0], ('--model', tiny_files)
+    (tmp_path / 'text.txt').write_text('no bag')
+    assert 'text.txt: expected a bag' in refusal(capsys, tmp_path / 'text.txt', *model)
+    assert f'{bag}: expected the topic /depht, got /camera/' in refusal(
+        capsys, bag, *model, '--depth-topic', '/depht'
+    )
+    assert f'{bag}: expected the topic /truth, got /camera/' in refusal(
+        capsys, bag, *model, '--truth', '/truth'
+    )
+    assert '--truth: expected a folder of label images or a topic of' in refusal(
+        capsys, bag, *model, '--truth', 'labels'
+    )
+    own = scenario(tmp_path, 'faluts: []')
+    assert f'{own}.faluts: unknown key, expected one of' in refusal(
+        capsys, bag, *model, '--scenario', own
+    )
+    half = write_bag(tmp_path / 'half', rooms, count=2, size=2)
+    assert 'expected 96x64 pixels as the camera image has, got 48x32' in refusal(
+        capsys, half, *model
+    )
+    assert '--latency: expected a time such as 30ms, got soon' in refusal(
+        capsys, bag, *model, '--latency', 'soon'
+    )
+    assert '--ray: expected --out' in refusal(capsys, bag, *model, '--ray', 'auto')
+    assert 'no such file' in refusal(capsys, bag, '--model', tmp_path / 'none.onnx')
+
+
+def test_a_torn_bag_is_replayed_with_a_warning(
+    rooms: list[RgbdFrame], tiny_files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bag = write_bag(tmp_path / 'torn', rooms, count=60)
+    (bag / 'metadata.yaml').unlink()
+    file = bag / 'torn.mcap'
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    assert replay(bag, '--model', tiny_files, '--out', tmp_path / 'out') == 0
+    assert 20 < summary_of(tmp_path / 'out')['merged']['frames'] < 40
+    assert 'torn.mcap: ends early' in capsys.readouterr().err

@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from conftest import PERIOD_NS, START_NS
+import cv2
+import numpy as np
+import pytest
+
+from m3l_core.bags.writing import BagWriter
+from m3l_core.errors import BagError
+from m3l_core.frames import RgbdFrame
+from m3l_core.metrics import confusion_counts
+from m3l_core.replay.scenario import FaultConfig, OutagesConfig, Scenario
+
+if TYPE_CHECKING:
+    from conftest import ReplayIt
+
+
+def records(folder: Path) -> list[dict]:
+    lines = (folder / 'records.jsonl').read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def frames(folder: Path) -> list[dict]:
+    return [record for record in records(folder) if record['type'] == 'frame']
+
+
+LOOSE_PLUGS = Scenario(
+    seed=3,
+    faults=(
+        FaultConfig(kind='jitter', modality='depth', ms=30),
+        FaultConfig(kind='noise', modality='rgb', start_share=0.5),
+        FaultConfig(kind='holes', modality='depth', start_share=0.5, share=0.5),
+    ),
+    outages=(OutagesConfig(modality='depth', per_minute=40, longest_s=0.8),),
+)
+
+
+@pytest.mark.parametrize('engine_ms', [0.0, 70.0])
+def test_the_same_inputs_give_the_same_records_byte_for_byte(
+    replay_it: ReplayIt, tmp_path: Path, engine_ms: float
+) -> None:
+    for name in ('first', 'second'):
+        replay_it(name=name, scenario=LOOSE_PLUGS, engine_ms=engine_ms, compare_every=7)
+    first, second = (tmp_path / name / 'records.jsonl' for name in ('first', 'second'))
+    assert first.read_bytes() == second.read_bytes()
+    assert len(first.read_bytes().splitlines()) > 20
+
+
+def test_another_seed_gives_other_records(replay_it: ReplayIt, tmp_path: Path) -> None:
+    fault = FaultConfig(kind='drop', modality='depth', share=0.3)
+    stamps = []
+    for seed in (1, 2):
+        replay_it(fault, name=f'run{seed}', seed=seed)
+        stamps.append(
+            [f['stamp_ns'] for f in frames(tmp_path / f'run{seed}') if f['used'] == 'rgb']
+        )
+    assert stamps[0] != stamps[1]
+
+
+def test_without_a_latency_every_frame_is_labeled(replay_it: ReplayIt, tmp_path: Path) -> None:
+    summary = replay_it()
+    assert [f['stamp_ns'] for f in frames(tmp_path / 'run')] == [
+        START_NS + index * PERIOD_NS for index in range(60)
+    ]
+    assert summary['used'] == {'rgbd': 60, 'rgb': 0, 'depth': 0}
+    assert summary['drops'] == {'rgb': {}, 'depth': {}}
+
+
+def test_a_slow_engine_drops_frames_as_a_node_would(replay_it: ReplayIt, tmp_path: Path) -> None:
+    summary = replay_it(engine_ms=120.0)  # of images every 50 ms
+    taken = [f['taken_s'] for f in frames(tmp_path / 'run')]
+    assert summary['frames'] == pytest.approx(60 * 50 / 120, abs=2)
+    assert np.diff(taken).min() == pytest.approx(0.12)
+    assert summary['drops']['rgb']['superseded'] == 60 - summary['frames']
+    assert summary['latency']['max_ms'] <= 120 + 50
+
+
+def test_measured_times_are_kept_out_of_the_records(replay_it: ReplayIt, tmp_path: Path) -> None:
+    replay_it(engine_ms='measured')
+    times = [json.loads(line) for line in (tmp_path / 'run' / 'times.jsonl').open()]
+    assert [t['stamp_ns'] for t in times] == [f['stamp_ns'] for f in frames(tmp_path / 'run')]
+    assert all(t['engine_ms'] > 0 for t in times)
+    assert 'engine_ms' not in (tmp_path / 'run' / 'records.jsonl').read_text()
+
+
+def test_a_dead_depth_camera_changes_what_masks_are_made_of_and_the_mode(
+    replay_it: ReplayIt, tmp_path: Path
+) -> None:
+    summary = replay_it(FaultConfig(kind='drop', modality='depth', start_s=1.0, end_s=2.0))
+    lone = [f for f in frames(tmp_path / 'run') if f['used'] == 'rgb']
+    # The image of 2.0 s comes just before the depth that ends the silence, and does not wait.
+    assert [round(f['received_s'] / 0.05) for f in lone] == list(range(20, 41))
+    (fault,) = summary['faults']
+    assert fault['expected_mode'] == 'RGB_ONLY'
+    assert 0.2 < fault['switch_s'] < 0.4  # stale after 0.3 s from the last image
+    assert 0.5 <= fault['recovery_s'] < 0.8
+    assert summary['mode_seconds']['RGB_ONLY'] > 1.0
+    transitions = [r for r in records(tmp_path / 'run') if r['type'] == 'transition']
+    assert [t['mode'] for t in transitions] == ['RGB_ONLY', 'RGBD', 'RGB_ONLY', 'RGBD']
+
+
+def test_a_dead_color_camera_lets_depth_take_over(replay_it: ReplayIt) -> None:
+    summary = replay_it(FaultConfig(kind='drop', modality='rgb', start_s=1.0, end_s=2.0))
+    assert summary['used']['depth'] > 15
+    (fault,) = summary['faults']
+    assert fault['switch_s'] is not None
+    assert fault['longest_gap_s'] <= 4 * PERIOD_NS / 1e9 + 1e-6  # the promise, engine in no time
+
+
+def test_black_images_are_left_out(replay_it: ReplayIt, tmp_path: Path) -> None:
+    replay_it(FaultConfig(kind='blacken', modality='rgb', start_s=1.0, end_s=2.0))
+    black = [f for f in frames(tmp_path / 'run') if f['sick']]
+    assert [round(f['received_s'] / 0.05) for f in black] == list(range(20, 40))
+    assert {f['used'] for f in black} == {'depth'}
+    assert black[0]['sick']['rgb'].startswith('rgb_black')
+
+
+def test_masks_are_scored_against_the_label_topic(replay_it: ReplayIt) -> None:
+    summary = replay_it(compare_every=1)
+    truth = summary['truth']
+    assert (truth['frames'], truth['without']) == (60, 0)
+    assert truth['overall']['confusion'] == truth['by_used']['rgbd']['confusion']
+    counted = np.sum([mode['confusion'] for mode in truth['by_mode'].values()], axis=0)
+    np.testing.assert_array_equal(counted, truth['overall']['confusion'])
+    assert truth['mm_robust'] is None  # no mask was made of one image alone
+    scores = summary['compared']['scores']
+    assert scores['both']['confusion'] == truth['overall']['confusion']
+    mean = np.mean([scores[name]['miou'] for name in ('both', 'depth_missing', 'rgb_missing')])
+    assert summary['compared']['mm_robust'] == pytest.approx(mean, abs=1e-3)
+
+
+def test_without_depth_all_along_masks_score_as_pairs_without_their_depth(
+    replay_it: ReplayIt,
+) -> None:
+    pairs = replay_it(name='pairs', compare_every=1)['compared']['scores']
+    dropped = replay_it(FaultConfig(kind='drop', modality='depth'), name='dropped')
+    alone = dropped['truth']['by_used']['rgb']
+    assert alone['frames'] == 60
+    assert alone['confusion'] == pairs['depth_missing']['confusion']
+
+
+def test_the_record_of_a_mask_holds_its_own_score(replay_it: ReplayIt, tmp_path: Path) -> None:
+    summary = replay_it()
+    right = total = 0
+    for record in frames(tmp_path / 'run'):
+        total += 1
+        right += record['accuracy']
+    assert right / total == pytest.approx(summary['truth']['overall']['accuracy'], abs=1e-3)
+
+
+def test_the_worst_frames_are_written_worst_first(replay_it: ReplayIt, tmp_path: Path) -> None:
+    replay_it()
+    worst = sorted((tmp_path / 'run' / 'worst').glob('*.json'))
+    scores = [json.loads(path.read_text())['miou'] for path in worst]
+    assert scores == sorted(scores)
+    assert scores[0] == min(f['miou'] for f in frames(tmp_path / 'run'))
+    labels = cv2.imread(str(worst[0]).replace('json', 'labels.png'), cv2.IMREAD_UNCHANGED)
+    truth = cv2.imread(str(worst[0]).replace('json', 'truth.png'), cv2.IMREAD_UNCHANGED)
+    hits = np.trace(confusion_counts(labels, truth, 13))
+    record = json.loads(worst[0].read_text())
+    assert 100 * hits / truth.size == pytest.approx(record['accuracy'], abs=1e-3)
+
+
+def test_masks_of_depth_alone_are_scored_by_their_own_stamps(replay_it: ReplayIt) -> None:
+    """A clock that is off moves the stamps of masks, not what was before the camera."""
+    shifted = replay_it(
+        FaultConfig(kind='clock_shift', modality='depth', ms=400),
+        FaultConfig(kind='drop', modality='rgb'),
+        name='shifted',
+    )
+    plain = replay_it(FaultConfig(kind='drop', modality='rgb'), name='plain')
+    assert shifted['truth']['by_used'] == plain['truth']['by_used']
+
+
+def test_a_bag_without_one_image_is_refused(
+    replay_it: ReplayIt, tmp_path: Path, frame: RgbdFrame
+) -> None:
+    with BagWriter(tmp_path / 'bag', transport='raw') as writer:
+        assert frame.rgb is not None
+        writer.write_rgb(frame.rgb, START_NS)
+    with pytest.raises(BagError, match='expected a topic of depth images'):
+        replay_it(bag=tmp_path / 'bag')
