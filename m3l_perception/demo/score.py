@@ -94,7 +94,7 @@ def gap_rows(
     return [
         GapRow(
             event,
-            _longest_gap(masks, event.at_s, min(end, event.at_s + settled_s)),
+            _longest_gap(masks, event.at_s, min(end, event.at_s + settled_s), end),
             event.periods * period_s + _longest_wait(waits_s, event.at_s, end) + engine_s,
             _switched_after(modes, event, end),
         )
@@ -109,11 +109,16 @@ def _longest_wait(waits_s: Sequence[tuple[float, float]], first_s: float, last_s
     return max([*before, *within], default=0.0)
 
 
-def _longest_gap(masks: Sequence[MaskRecord], first_s: float, last_s: float) -> float:
-    """Return the longest time without a label that touches [first_s, last_s]."""
+def _longest_gap(
+    masks: Sequence[MaskRecord], first_s: float, last_s: float, end_s: float
+) -> float:
+    """Return the longest time without a label that touches [first_s, last_s].
+
+    What of it lies behind `end_s` belongs to what happened then.
+    """
     before = [m.arrival_s for m in masks if m.arrival_s <= first_s][-1:]
     within = [m.arrival_s for m in masks if first_s < m.arrival_s <= last_s]
-    after = [m.arrival_s for m in masks if m.arrival_s > last_s][:1]
+    after = [min(m.arrival_s, end_s) for m in masks if m.arrival_s > last_s][:1]
     arrivals = [*(before or [first_s]), *within, *(after or [last_s])]
     return float(np.diff(arrivals).max())
 
