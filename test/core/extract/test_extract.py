@@ -228,6 +228,18 @@ def test_failed_bag_is_reported_and_stops_no_other(
     assert main(['extract', str(missing), str(tmp_path / 'other')]) == 2
 
 
+def test_bag_that_was_cut_off_gives_what_is_whole_and_a_warning(tmp_path: Path) -> None:
+    bag = good_bag(tmp_path / 'b', 40)
+    (bag / 'metadata.yaml').unlink()
+    file = bag / 'b.mcap'
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    (report,) = run(tmp_path / 'out', bag).reports
+    assert 5 < report.kept < 35
+    assert len(report.warnings) == len(set(report.warnings)) == 2
+    assert 'has no metadata.yaml' in report.warnings[0]
+    assert 'ends early' in report.warnings[1]
+
+
 def test_other_configuration_is_refused_in_the_same_folder(tmp_path: Path) -> None:
     bag = good_bag(tmp_path / 'b', 2)
     run(tmp_path / 'out', bag, every='2')
