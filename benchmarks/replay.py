@@ -28,7 +28,7 @@ from m3l_core.bags.topics import find_topics
 from m3l_core.bags.writing import BagWriter, Transport
 from m3l_core.models import default_model
 from m3l_core.replay.parameters import read_parameters
-from m3l_core.replay.run import Options, replay, Replayed
+from m3l_core.replay.run import Options, replay, Replayed, TIMES
 from m3l_core.replay.scenario import Scenario
 from m3l_core.runtime import open_engine, Segmenter
 from m3l_core.samples import sample_bag
@@ -60,15 +60,20 @@ def main() -> int:
 def compare_speed(bag: Path, model: Path, runs: int) -> None:
     """Print frames per second of engine and replay, alternating."""
     rates: dict[str, list[float]] = {'engine': [], 'replay': []}
+    shares = []
     for number in range(runs):
         for name, found in rates.items():
-            found.append(in_process(name, bag, model)['hz'])
+            measured = in_process(name, bag, model)
+            found.append(measured['hz'])
+            if name == 'replay':
+                shares.append(measured['engine_share'])
             print(f'run {number + 1}: {name} {found[-1]:.1f} frames/s', file=sys.stderr)
     ratios = [r / e for e, r in zip(rates['engine'], rates['replay'], strict=True)]
     print(
         f'{bag.name}: engine alone {median(rates["engine"]):.1f} frames/s, replay '
         f'{median(rates["replay"]):.1f}, {median(ratios):.0%} of it '
-        f'(runs: {", ".join(f"{ratio:.0%}" for ratio in ratios)})'
+        f'(runs: {", ".join(f"{ratio:.0%}" for ratio in ratios)}); in replay, '
+        f"{median(shares):.0%} of the time is the engine's"
     )
 
 
@@ -126,8 +131,14 @@ def replayed(path: Path, model: Path) -> dict[str, Any]:
         start = perf_counter()
         summary = replay(setting, Scenario(), Path(folder))
         seconds = perf_counter() - start
+        times = [json.loads(line) for line in (Path(folder) / TIMES).open(encoding='utf-8')]
+    engine_s = sum(line['engine_ms'] for line in times) / 1e3
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {'hz': summary['frames'] / seconds, 'peak_mb': peak_mb}
+    return {
+        'hz': summary['frames'] / seconds,
+        'peak_mb': peak_mb,
+        'engine_share': engine_s / seconds,
+    }
 
 
 def noise_bag(path: Path, count: int, transport: Transport = 'raw') -> Path:
