@@ -143,7 +143,14 @@ class Inference:
                 continue
             labeled = self._label(segmenter, taken)
             if labeled is not None and not self._inbox.is_closed:
-                self._listener.on_labeled(labeled)
+                self._tell(labeled)
+
+    def _tell(self, labeled: Labeled) -> None:
+        """Hand labels on; a header or calibration that cannot be published ends nothing."""
+        try:
+            self._listener.on_labeled(labeled)
+        except Exception as error:
+            self._count_bad(f'labels: {error!r}.')
 
     def _label(self, segmenter: Segmenter, taken: Taken) -> Labeled | None:
         """Return the labels of what was taken, or None if its images are of no use."""

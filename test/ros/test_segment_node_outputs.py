@@ -162,7 +162,9 @@ def test_diagnostics_tell_rate_skew_and_quality_of_service(
     camera: Camera, watcher: Watcher, node: SegmentProcess
 ) -> None:
     watcher.wait_for_mode('RGBD')
-    rgb = values_of(watcher.wait_for_diagnostic('rgb', lambda s: s.message == 'receiving'))
+    status = watcher.wait_for_diagnostic('rgb', lambda s: values_of(s)['rate_hz'] != '-')
+    rgb = values_of(status)
+    assert status.message == 'receiving'
     assert float(rgb['rate_hz']) == pytest.approx(20, rel=0.2)
     assert rgb['qos'] == 'best_effort volatile; offered: reliable volatile'
     assert (rgb['transport'], rgb['health'], rgb['sick']) == ('raw', 'ok', '0')
