@@ -123,7 +123,7 @@ def summary(
     broken += [
         f'{what}: {getattr(warm, what)} became {getattr(last, what)}'
         for what in ('threads', 'descriptors')
-        if getattr(last, what) > getattr(warm, what)
+        if getattr(last, what) != getattr(warm, what)
     ]
     broken += [f'log: {line}' for line in errors]
     return {
