@@ -16,10 +16,23 @@ def print_summary(summary: dict[str, Any], console: Console) -> None:
         console: Where to.
     """
     if summary['runs']:
+        _print_topics(summary, console)
         _print_runs(summary, console)
         _print_scores(summary, console)
         _print_comparison(summary['merged']['compared'], console)
     _print_conditions(summary, console)
+
+
+def _print_topics(summary: dict[str, Any], console: Console) -> None:
+    """Print what was read of each bag: most of it was guessed."""
+    topics = {run['bag']: run['topics'] for run in summary['runs']}
+    for bag, of_bag in topics.items():
+        console.print(
+            f'{bag}: color {of_bag["rgb"]}, depth {of_bag["depth"]}, truth {of_bag["labels"]}',
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def _print_runs(summary: dict[str, Any], console: Console) -> None:
