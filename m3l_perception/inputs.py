@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from functools import partial
 from typing import Any, TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from m3l_core.frames import Modality
 from m3l_perception.camera_input import CameraInput
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rclpy.node import Node
 
     from m3l_perception.inbox import Inbox
@@ -34,39 +37,58 @@ class Inputs:
         self._inbox = inbox
         self._unstamped: set[str] = set()
         self._infos: dict[str, CameraInfo] = {}
-        create = partial(CameraInput, node)
-        self.rgb = create(
-            'rgb/image',
-            transport=config.rgb_transport,
-            transport_parameter='rgb_transport',
-            deliver=lambda message: self._on_image(Modality.RGB, message),
-        )
-        self.depth = create(
-            'depth/image',
-            transport=config.depth_transport,
-            transport_parameter='depth_transport',
-            deliver=lambda message: self._on_image(Modality.DEPTH, message),
-        )
-        self.fallback = create(
-            'depth/image_fallback',
-            transport=config.depth_fallback_transport,
-            transport_parameter='depth_fallback_transport',
-            deliver=self._on_fallback,
-        )
-        self._info_subscriptions = [
-            # Best effort listens to reliable publishers as well.
-            node.create_subscription(
-                CameraInfo, topic, partial(self._infos.__setitem__, name), qos_profile_sensor_data
+        with ExitStack() as opened:  # should one be refused, the others are closed again
+            self.rgb = self._open(
+                opened,
+                'rgb/image',
+                config.rgb_transport,
+                'rgb_transport',
+                partial(self._on_image, Modality.RGB),
             )
-            for name, topic in _INFO_TOPICS.items()
-        ]
+            self.depth = self._open(
+                opened,
+                'depth/image',
+                config.depth_transport,
+                'depth_transport',
+                partial(self._on_image, Modality.DEPTH),
+            )
+            self.fallback = self._open(
+                opened,
+                'depth/image_fallback',
+                config.depth_fallback_transport,
+                'depth_fallback_transport',
+                self._on_fallback,
+            )
+            for name, topic in _INFO_TOPICS.items():
+                keep = partial(self._infos.__setitem__, name)
+                # Best effort listens to reliable publishers as well.
+                subscription = node.create_subscription(
+                    CameraInfo, topic, keep, qos_profile_sensor_data
+                )
+                opened.callback(node.destroy_subscription, subscription)
+            self._opened = opened.pop_all()
 
     def destroy(self) -> None:
         """Subscribe no more."""
-        for camera in (self.rgb, self.depth, self.fallback):
-            camera.destroy()
-        for subscription in self._info_subscriptions:
-            self._node.destroy_subscription(subscription)
+        self._opened.close()
+
+    def _open(
+        self,
+        opened: ExitStack,
+        name: str,
+        transport: str,
+        transport_parameter: str,
+        deliver: Callable[[Any], None],
+    ) -> CameraInput:
+        camera = CameraInput(
+            self._node,
+            name,
+            transport=transport,
+            transport_parameter=transport_parameter,
+            deliver=deliver,
+        )
+        opened.callback(camera.destroy)
+        return camera
 
     def camera_info(self, frame_id: str, *, is_fallback: bool) -> CameraInfo | None:
         """Return the calibration of the camera that took an image, or None if it is not known."""

@@ -61,6 +61,7 @@ class SegmentNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed ev
         self.failed: Future[str] = Future()
         self._inbox: Inbox | None = None
         self._inference: Inference | None = None
+        self._released: list[Inference] = []
         self._inputs: Inputs | None = None
         self._active_since_ns: int | None = None
         self._mode, self._reason = Mode.NO_INPUT, 'starting'
@@ -90,6 +91,7 @@ class SegmentNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed ev
         try:
             return self._configure(state)
         except Exception as error:  # rclpy would turn it into an error without a word
+            self.release()
             return self._refuse('configure', error)
 
     def _configure(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -162,14 +164,16 @@ class SegmentNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed ev
         return super().on_error(state)
 
     def release(self) -> bool:
-        """Stop labeling; False if the thread is still busy, and will end by itself."""
+        """Stop labeling; False if a thread is still busy, and will end by itself."""
         self._stop_listening()
-        if self._inbox is None or self._inference is None:
-            return True
-        self._inbox.close()
-        is_done = self._inference.join(_JOIN_S)
+        if self._inbox is not None and self._inference is not None:
+            self._inbox.close()
+            self._inference.join(_JOIN_S)
+            self._released.append(self._inference)
         self._inbox = self._inference = None
-        return is_done
+        # A network that is being loaded cannot be interrupted.
+        self._released = [inference for inference in self._released if not inference.join(0)]
+        return not self._released
 
     def _stop_listening(self) -> None:
         if self._inbox is not None:

@@ -102,3 +102,15 @@ def test_node_is_configured_again_after_its_network_could_not_be_loaded(
         change(watcher, ACTIVATE)
         watcher.wait_for_mode('RGBD')
         watcher.wait_for_masks(2)
+
+
+def test_input_that_is_refused_leaves_no_other_open(
+    tmp_path: Path, model: Path, watcher: Watcher
+) -> None:
+    refused = {'qos_overrides./depth/image.subscription.reliability': 'banana'}
+    with segment(tmp_path, model=model, **refused) as node:
+        status = watcher.wait_for_diagnostic('engine', lambda s: s.message == 'READY')
+        assert status is not None
+        assert state(watcher) == 'inactive'
+        assert 'activate: ' in node.log
+        assert watcher.node.count_subscribers('/rgb/image') == 0
