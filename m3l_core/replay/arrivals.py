@@ -71,7 +71,14 @@ class Recording:
                 self._first_damage = self._first_damage or str(error)
                 continue
             stamp_ns = stamp_of(message)
-            yield Arrival(self._modalities[raw.topic], raw.receive_ns, stamp_ns, stamp_ns, message)
+            yield Arrival(
+                self._modalities[raw.topic],
+                raw.receive_ns,
+                stamp_ns,
+                stamp_ns,
+                message,
+                is_fallback=raw.topic == self._fallback,
+            )
 
     @property
     def remarks(self) -> list[str]:

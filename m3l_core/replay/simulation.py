@@ -58,7 +58,11 @@ class _Clock:
     def add(self, arrival: Arrival) -> None:
         """Let an image arrive at its time."""
         self.now_ns = max(self.now_ns, arrival.receive_ns)
-        self._stream.add(arrival.modality, arrival, stamp_ns=arrival.stamp_ns, now_ns=self.now_ns)
+        stamp_ns = arrival.stamp_ns
+        if arrival.is_fallback:
+            self._stream.add_fallback(arrival, stamp_ns=stamp_ns, now_ns=self.now_ns)
+        else:
+            self._stream.add(arrival.modality, arrival, stamp_ns=stamp_ns, now_ns=self.now_ns)
         self._tell()
         self._take()
 

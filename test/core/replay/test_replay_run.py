@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import fields, replace
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
+from m3l_core.bags.reading import Bag
+from m3l_core.bags.topics import DEPTH_TOPIC
 from m3l_core.bags.writing import BagWriter
 from m3l_core.errors import BagError
 from m3l_core.frames import RgbdFrame
@@ -17,6 +20,10 @@ from m3l_core.replay.scenario import FaultConfig, OutagesConfig, Scenario
 
 if TYPE_CHECKING:
     from conftest import ReplayIt
+
+
+STORES = pytest.importorskip('rosbags.typesys')
+IMAGE = 'sensor_msgs/msg/Image'
 
 
 def records(folder: Path) -> list[dict]:
@@ -184,3 +191,64 @@ def test_a_bag_without_one_image_is_refused(
         writer.write_rgb(frame.rgb, START_NS)
     with pytest.raises(BagError, match='expected a topic of depth images'):
         replay_it(bag=tmp_path / 'bag')
+
+
+def test_depth_that_is_not_registered_stands_in_when_nothing_else_comes(
+    replay_it: ReplayIt, tmp_path: Path, bag_path: Path
+) -> None:
+    bag = with_topic_copied(bag_path, tmp_path / 'bag', DEPTH_TOPIC, '/depth/raw')
+    summary = replay_it(
+        FaultConfig(kind='drop', modality='rgb', start_s=1.0, end_s=2.0),
+        FaultConfig(kind='drop', modality='depth', start_s=1.0, end_s=2.0),
+        bag=bag,
+        fallback_topic='/depth/raw',
+    )
+    stood_in = [f for f in frames(tmp_path / 'run') if f['reason'] == 'fallback']
+    assert len(stood_in) > 10
+    assert {f['used'] for f in stood_in} == {'depth'}
+    assert {f['miou'] for f in stood_in} == {None}  # that camera sees something else
+    assert summary['truth']['by_used'].keys() == {'rgbd'}
+
+
+def with_topic_copied(source: Path, path: Path, topic: str, copy: str) -> Path:
+    """Write a bag again, with the messages of one topic on another one too."""
+    rosbag2 = pytest.importorskip('rosbags.rosbag2')
+    store = STORES.get_typestore(STORES.Stores.ROS2_HUMBLE)
+    plugin = rosbag2.StoragePlugin.SQLITE3
+    with Bag(source) as bag, rosbag2.Writer(path, version=8, storage_plugin=plugin) as writer:
+        connections = {
+            name: writer.add_connection(name, bag.topics[original].type, typestore=store)
+            for name, original in {**{name: name for name in bag.topics}, copy: topic}.items()
+        }
+        for raw in bag.raw_messages():
+            writer.write(connections[raw.topic], raw.receive_ns, raw.data)
+            if raw.topic == topic:
+                writer.write(connections[copy], raw.receive_ns, raw.data)
+    return path
+
+
+def test_a_bag_of_ros_1_gives_the_same_masks(
+    replay_it: ReplayIt, tmp_path: Path, bag_path: Path
+) -> None:
+    rosbag1 = pytest.importorskip('rosbags.rosbag1')
+    store = STORES.get_typestore(STORES.Stores.ROS1_NOETIC)
+    with Bag(bag_path) as bag, rosbag1.Writer(tmp_path / 'old.bag') as writer:
+        connections = {
+            name: writer.add_connection(name, topic.type, typestore=store)
+            for name, topic in bag.topics.items()
+        }
+        for message in bag.messages():
+            header = store.types['std_msgs/msg/Header'](
+                0, message.message.header.stamp, message.message.header.frame_id
+            )
+            old = replace(message.message, header=header)
+            image = store.types[IMAGE](**{f.name: getattr(old, f.name) for f in fields(old)})
+            data = store.serialize_ros1(image, IMAGE)
+            writer.write(connections[message.topic], message.receive_ns, data)
+    faults = (
+        FaultConfig(kind='freeze', modality='rgb', start_s=1.0, end_s=2.0),
+        FaultConfig(kind='clock_shift', modality='depth', ms=10, start_s=1.0),
+    )
+    for name, path in (('old', tmp_path / 'old.bag'), ('new', bag_path)):
+        replay_it(*faults, name=name, bag=path)
+    assert frames(tmp_path / 'old') == frames(tmp_path / 'new')
