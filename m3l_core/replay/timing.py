@@ -138,7 +138,7 @@ class Timing:
             ],
             'longest_gap_s': _seconds(longest),
             'latency': self.latencies.to_dict(),
-            'faults': [self._of_fault(gap) for gap in self._faults],
+            'faults': [self._of_fault(gap, end_ns) for gap in self._faults],
         }
 
     def _mode_seconds(self, end_ns: int) -> dict[str, float | None]:
@@ -148,16 +148,18 @@ class Timing:
             times[mode] += max(until_ns - at_ns, 0)
         return {mode: _seconds(ns) for mode, ns in sorted(times.items())}
 
-    def _of_fault(self, gap: FaultGap) -> dict[str, Any]:
+    def _of_fault(self, gap: FaultGap, end_ns: int) -> dict[str, Any]:
         fault = gap.fault
-        switch_ns = None
+        switch_ns = recovery_ns = None
+        if fault.end_ns <= end_ns:
+            recovery_ns = self._first(Mode.RGBD.value, fault.end_ns)
         if fault.expected_mode is not None:
             switch_ns = self._first(fault.expected_mode, fault.start_ns, fault.end_ns)
         return {
             **fault.to_dict(self._start_ns),
             'expected_mode': fault.expected_mode,
             'switch_s': _seconds(switch_ns),
-            'recovery_s': _seconds(self._first(Mode.RGBD.value, fault.end_ns)),
+            'recovery_s': _seconds(recovery_ns),
             'longest_gap_s': _seconds(gap.longest_ns),
         }
 
