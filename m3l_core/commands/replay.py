@@ -139,6 +139,8 @@ def _jobs(arguments: argparse.Namespace, out: Path) -> list[Job]:
         raise ConfigError(
             '--ray: expected --out, a folder that all machines of the cluster share.'
         )
+    if arguments.video and arguments.out is None:
+        raise ConfigError('--video: expected --out, a folder for the film.')
     if arguments.compare_every < 0:
         raise ConfigError(f'--compare-every: expected 0 or more, got {arguments.compare_every}.')
     overrides = {
@@ -165,13 +167,13 @@ def _jobs(arguments: argparse.Namespace, out: Path) -> list[Job]:
         print(f'm3l: warning: {warning}', file=sys.stderr)
     return [
         Job(
-            bag=path,
+            bag=path.absolute() if arguments.ray else path,
             name=name,
             topics=RgbdTopics(rgb=arguments.rgb_topic, depth=arguments.depth_topic),
             scenarios=scenarios,
             parameters=parameters,
             options=options,
-            out=out,
+            out=out.absolute(),
             video=arguments.video,
             report=arguments.out is not None and not arguments.no_report,
         )
