@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PAGE_BYTES = 4_500_000
-"""What all pictures of a page may take, base64 included: it goes by mail and opens on a phone."""
+"""What a page may take, base64 included: it goes by mail and opens on a phone."""
+
+_TEXT_BYTES = 30_000
+"""What tables and drawings of one run take of that."""
 
 _WORST_SHARE = 0.4
 _WORST_WIDTH = 320
@@ -85,13 +88,13 @@ def load(folder: Path) -> tuple[dict[str, Any], list[RunView]]:
     """
     summary = _json(folder / 'summary.json')
     runs = summary['runs']
-    budget = PAGE_BYTES // max(1, len(runs))
-    points = max(100, _POINTS // max(1, len(runs)) * 2)
+    budget = max(0, PAGE_BYTES // max(1, len(runs)) - _TEXT_BYTES)
+    points = min(_POINTS, max(100, 4 * _POINTS // max(1, len(runs))))
     views = []
     for run in runs:
         place = folder / run['folder']
         classes = ClassSet(tuple(run['classes']), tuple(tuple(c) for c in run['palette']))
-        view = RunView(run, classes, _points(place / 'records.jsonl', run, min(_POINTS, points)))
+        view = RunView(run, classes, _points(place / 'records.jsonl', run, points))
         view.worst = list(_worst(place / 'worst', classes, round(_WORST_SHARE * budget)))
         spent = sum(len(p.source) for frame in view.worst for p in frame.pictures)
         view.strips = _strips(place / STRIPS, budget - spent)
@@ -154,6 +157,8 @@ def _strips(folder: Path, budget: int) -> list[dict[str, Any]]:
     sources = [_url('jpeg', _bytes(folder / record['file'])) for record in records]
     step = 1
     while sum(map(len, sources[::step])) > budget:
+        if step >= len(sources):
+            return []  # not even one fits
         step += 1
     return [
         record | {'source': source}
