@@ -11,6 +11,7 @@ import multiprocessing
 from multiprocessing.connection import Connection, wait
 import os
 import signal
+import socket
 import threading
 from typing import Any, Generic, TYPE_CHECKING, TypeVar
 
@@ -186,11 +187,12 @@ def _on_ray(
     except ModuleNotFoundError as error:
         raise missing_module(error, '--ray') from error
     try:
+        _expect_listener(address)
         ray.init(address=address, log_to_driver=False, logging_level='ERROR')
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        reason = ' '.join(str(error).split())
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = ' '.join(str(error).split()).rstrip('.')
         raise M3lError(
-            f'--ray: expected a cluster at {address}, got none: {reason} '
+            f'--ray: expected a cluster at {address}, got none: {reason}. '
             'Start one: ray start --head'
         ) from error
     try:
@@ -207,6 +209,13 @@ def _on_ray(
             yield outcome
     finally:
         ray.shutdown()
+
+
+def _expect_listener(address: str) -> None:
+    """Raise OSError if nobody listens at HOST:PORT; Ray itself would wait for minutes."""
+    host, _, port = address.rpartition(':')
+    if port.isdecimal() and '/' not in host:
+        socket.create_connection((host, int(port)), timeout=5).close()
 
 
 def _attempt_quietly(work: Work[Job, Result], job: Job, index: int) -> Outcome[Result]:

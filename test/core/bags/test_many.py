@@ -69,6 +69,16 @@ def test_missing_ray_names_the_extra() -> None:
         list(work_on_all(square, [1], ray='auto'))
 
 
+def test_address_without_a_cluster_is_refused_at_once() -> None:
+    pytest.importorskip('ray')
+    with pytest.raises(M3lError) as refusal:
+        list(work_on_all(square, [1], ray='127.0.0.1:1'))
+    assert str(refusal.value) == (
+        '--ray: expected a cluster at 127.0.0.1:1, got none: [Errno 111] Connection refused. '
+        'Start one: ray start --head'
+    )
+
+
 @pytest.mark.slow
 def test_ray_does_the_same_as_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip('ray')
