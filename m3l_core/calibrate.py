@@ -15,6 +15,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from m3l_core.errors import DataError
 from m3l_core.metrics import CONDITIONS, confusion_counts, ConfusionMatrix, mm_robust
 from m3l_core.model_card import Calibration, ModeCalibration
 from m3l_core.network.inputs import InputEncoder
@@ -65,6 +66,9 @@ def fit(model: LinearFusion, card: ModelCard, samples: Iterable[Sample]) -> dict
         model: The network, plain, in float32.
         card: What it is.
         samples: Images it was not trained on.
+
+    Raises:
+        DataError: If no pixel of them has a class.
     """
     encoder = InputEncoder(card)
     present = torch.tensor(list(CONDITIONS.values()))
@@ -81,18 +85,18 @@ def fit(model: LinearFusion, card: ModelCard, samples: Iterable[Sample]) -> dict
                 streams[:, index], card.image_size, mode='bilinear', align_corners=True
             )
             known = np.flatnonzero(truth < model.architecture.num_classes)
-            mode.add(logits.flatten(2)[:, :, known], truth[known], generator)
+            if known.size:
+                mode.add(logits.flatten(2)[:, :, known], truth[known], generator)
+    if not all(mode.truths for mode in modes.values()):
+        raise DataError('calibrate: expected pixels with a class, got none. Label images of val.')
     return {name: mode.fitted() for name, mode in modes.items()}
 
 
 def calibrated(card: ModelCard, fitted: dict[str, Fitted]) -> ModelCard:
     """Return the card with the calibration in it, and with the val scores that it gives."""
     scores = {name: mode.mean_iou[1] for name, mode in fitted.items()}
-    return replace(
-        card,
-        calibration=Calibration(**{name: mode.after for name, mode in fitted.items()}),
-        metrics=card.metrics | {'val': scores | {'mm_robust': mm_robust(scores)}},
-    )
+    card = card.recalibrated(Calibration(**{name: m.after for name, m in fitted.items()}))
+    return replace(card, metrics=card.metrics | {'val': scores | {'mm_robust': mm_robust(scores)}})
 
 
 @dataclass
@@ -131,7 +135,7 @@ class _Mode:
         """Return the best weight and, for it, the best temperature."""
         scores = [matrix.mean_iou() for matrix in self.matrices]
         # Of equal scores the weight closest to an even one: the less special choice.
-        best = max(range(1, len(scores)), key=lambda i: (scores[i], -abs(self.shares[i] - 0.5)))
+        best = max(range(len(scores)), key=lambda i: (scores[i], -abs(self.shares[i] - 0.5)))
         logits, truth = torch.cat(self.logits, dim=2), np.concatenate(self.truths)
         mixed = torch.lerp(logits[1], logits[0], self.shares[best])
         after = ModeCalibration(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 import json
 import math
 from typing import Any, Literal
@@ -15,6 +15,9 @@ CARD_KEY = 'm3l_card'
 """Key of the card in safetensors metadata and in ONNX `metadata_props`."""
 
 CARD_FORMAT = 1
+
+TEST_SCORED = 'test_scored'
+"""Among a card's metrics: how often the weights were scored on test, by data set."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +112,14 @@ class ModelCard:
                 f'model card: {len(self.classes)} class names for '
                 f'{self.architecture.num_classes} outputs.'
             )
+
+    def recalibrated(self, calibration: Calibration) -> ModelCard:
+        """Return the card with another calibration, and without the scores that the old one gave.
+
+        How often the weights were scored on test stays: they are the same weights.
+        """
+        metrics = {key: self.metrics[key] for key in (TEST_SCORED,) if key in self.metrics}
+        return replace(self, calibration=calibration, metrics=metrics)
 
     def to_json(self) -> str:
         """Return the card as one JSON object."""

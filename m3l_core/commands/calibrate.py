@@ -1,9 +1,9 @@
 """Fit how much color and depth count, and how sure the network is, to each mode.
 
 Uses the images of the split val, and writes the result and the mIoU on them into the card of the
-checkpoint; an export carries it. The network must not have learned from these images: for one
-that was trained on trainval, fit the network of the same recipe that was trained on train, and
-take its result. Example:
+checkpoint, in place of its old scores; an export carries it. The network must not have learned
+from these images: for one that was trained on trainval or all, fit the network of the same recipe
+that was trained on train, and take its result. Example:
 
   m3l calibrate runs/a/a.safetensors --data nyuv2
   m3l calibrate runs/b/b.safetensors --like runs/a/a.safetensors
@@ -12,6 +12,7 @@ take its result. Example:
 from __future__ import annotations
 
 from pathlib import Path
+import re
 from typing import TYPE_CHECKING
 
 from m3l_core.errors import ConfigError, ModelError
@@ -59,8 +60,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _taken(card: ModelCard, like: Path) -> ModelCard:
-    from dataclasses import replace
-
     from m3l_core.weights_file import read_weights_card
 
     other = read_weights_card(like)
@@ -71,7 +70,7 @@ def _taken(card: ModelCard, like: Path) -> ModelCard:
             f'{like}: expected a network of the same architecture and classes, got another. Take '
             'one that was trained by the same recipe.'
         )
-    return replace(card, calibration=other.calibration)
+    return card.recalibrated(other.calibration)
 
 
 def _fitted(card: ModelCard, arguments: argparse.Namespace) -> ModelCard:
@@ -81,18 +80,32 @@ def _fitted(card: ModelCard, arguments: argparse.Namespace) -> ModelCard:
     from m3l_core.checkpoint import load
     from m3l_core.data.matching import open_matching
 
-    if card.training.get('recipe', {}).get('split') == 'trainval':
+    samples = open_matching(arguments.data, 'val', card.classes)
+    if _learned_from_val(card, samples.name):
         raise ModelError(
             f'{arguments.model}: has learned from the images of val, on which it is surer than '
             'elsewhere. Fit the network of the same recipe that was trained on train, and take '
             'its calibration with --like.'
         )
-    samples = open_matching(arguments.data, 'val', card.classes)
     model, _ = load(arguments.model)
     about = f'{arguments.model.name}, {samples.name} val'
     fitted = fit(model, card, track(samples.once(), about, total=len(samples)))
     _print(fitted, about)
     return calibrated(card, fitted)
+
+
+def _learned_from_val(card: ModelCard, data: str) -> bool:
+    """Return whether the images of val of a data set were learned from, or may have been.
+
+    Args:
+        card: Of a network with the classes of the data set.
+        data: The name of the data set.
+    """
+    if card.training.get('recipe', {}).get('split') not in ('trainval', 'all'):
+        return False
+    learned = str(card.training.get('data', ''))
+    named = re.search(rf'(?<!\w){re.escape(data)}(?!\w)', learned)
+    return named is not None or not learned
 
 
 def _print(fitted: dict[str, Fitted], title: str) -> None:

@@ -128,6 +128,25 @@ def test_a_network_that_learned_from_val_takes_the_calibration_of_another(
     assert read_card(final).calibration is None
 
 
+@pytest.mark.parametrize(
+    ('split', 'learned', 'code'),
+    [
+        ('all', 'NYUv2, 795 images', 2),
+        ('trainval', 'mine, 9 images, and 7 rendered ones', 0),
+        ('all', '12,000 frames of rooms', 0),
+        ('all', None, 2),
+        ('train', 'NYUv2, 672 images', 0),
+    ],
+)
+def test_what_learned_from_val_of_the_same_data_set_is_not_fitted_on_it(
+    model: Path, data: Path, split: str, learned: str | None, code: int
+) -> None:
+    training = {'recipe': {'split': split}} | ({'data': learned} if learned else {})
+    card = replace(read_card(model), training=training)
+    model.write_bytes(with_card(model.read_bytes(), card))
+    assert run('calibrate', model, '--data', data) == code
+
+
 def test_calibration_goes_into_checkpoints_only(model: Path, data: Path, capsys: Capture) -> None:
     assert run('calibrate', model, '--data', data, '--out', 'x.onnx') == 2
     assert 'expected a name that ends in .safetensors' in capsys.readouterr().err
