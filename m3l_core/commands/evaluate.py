@@ -87,13 +87,14 @@ def run(arguments: argparse.Namespace) -> int:
     samples = open_matching(arguments.data, arguments.split, engine.card.classes)
     record = Record(model) if arguments.record or arguments.split == TEST else None
     if record is not None and arguments.split == TEST:
-        _warn(record)
+        _warn(record, samples.name)
+    # Before scoring: what is wrong with a label shows here, and costs no look at test.
+    floor = _floor(arguments.data, samples, arguments.split)
     run_on = f'{engine.backend} {engine.precision}'
     title = f'{model.name}, {run_on}, {samples.name} {arguments.split}'
     images = track(samples.once(), title, total=len(samples))
     sensors = list(dict.fromkeys(arguments.degrade))
     results = evaluate(Segmenter(engine), images, samples.classes, sensors=sensors)
-    floor = _floor(arguments.data, samples, arguments.split)
     about = {'model': model.name, 'data': samples.name, 'engine': run_on, 'floor': floor}
     # Written before anything is shown: a reader that closes the pipe would else be uncounted.
     if record is not None:
@@ -104,7 +105,7 @@ def run(arguments: argparse.Namespace) -> int:
     if record is not None:
         print(f'recorded in {", ".join(str(path) for path in record.files)}')
         if arguments.split == TEST:
-            print(f'scored on test so far: {record.test_scored}')
+            print(f'scored on test so far: {_times(record.test_scored(samples.name))}')
     return 0
 
 
@@ -117,7 +118,9 @@ def _record(
     from m3l_core.evaluate.scoring import AS_RECORDED
 
     numbers = {name: r.summary(arguments.min_confidence) for name, r in results.items()}
-    record.write(arguments.split, about | numbers.pop(AS_RECORDED) | {'degraded': numbers})
+    record.write(
+        arguments.split, about['data'], about | numbers.pop(AS_RECORDED) | {'degraded': numbers}
+    )
 
 
 def _write_json(
@@ -131,13 +134,17 @@ def _write_json(
     write_atomically(arguments.json, json.dumps(about, indent=1).encode())
 
 
-def _warn(record: Record) -> None:
-    if record.test_scored:
+def _warn(record: Record, data: str) -> None:
+    if count := record.test_scored(data):
         print(
-            f'm3l: warning: these weights were scored on test before: {record.test_scored} times. '
+            f'm3l: warning: these weights were scored on test before: {_times(count)}. '
             'A score says nothing about choices that were made after looking at it.',
             file=sys.stderr,
         )
+
+
+def _times(count: int) -> str:
+    return 'once' if count == 1 else f'{count} times'
 
 
 def _floor(data: Path, samples: Folder, split: str) -> float | None:
@@ -150,5 +157,5 @@ def _floor(data: Path, samples: Folder, split: str) -> float | None:
         training = open_matching(data, 'trainval' if split == 'test' else 'train', samples.classes)
     except DataError:
         return None
-    majority = Majority((sample.labels for sample in training.once()), len(samples.classes))
-    return majority.mean_iou(sample.labels for sample in samples.once())
+    majority = Majority(training.labels_once(), len(samples.classes))
+    return majority.mean_iou(samples.labels_once())

@@ -102,6 +102,10 @@ class Folder:
         """Yield every sample without keeping it."""
         return map(self.read, range(len(self)))
 
+    def labels_once(self) -> Iterator[NDArray[np.uint8]]:
+        """Yield the labels `(H, W)` of every sample of a labeled data set, and read no more."""
+        return (self._read_labels(self.files(name)[2]) for name in self.ids)
+
     def files(self, name: str) -> tuple[str, str, str]:
         """Return the color, depth and label file of an image, relative to the data set."""
         return self._rgb_files[name], f'depth/{name}.png', f'{self.label_folder}/{name}.png'
@@ -117,7 +121,11 @@ class Folder:
             depth_mm=self._millimeters(
                 decode_depth(self.tree.read(depth), f'{self.root}/{depth}')
             ),
-            labels=self._read_labels(labels, like=color),
+            labels=(
+                self._read_labels(labels)
+                if self.card.labeled
+                else np.full(color.shape[:2], IGNORE, np.uint8)
+            ),
         )
         size = sample.rgb.shape[:2]
         if not size == sample.depth_mm.shape == sample.labels.shape:
@@ -133,10 +141,7 @@ class Folder:
         scaled = np.rint(depth * np.float32(1000 * self.card.depth_unit_m))
         return np.asarray(np.minimum(scaled, 65535), np.uint16)
 
-    def _read_labels(self, file: str, *, like: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return the labels in a file; where there are none, as many pixels without a class."""
-        if not self.card.labeled:
-            return np.full(like.shape[:2], IGNORE, np.uint8)
+    def _read_labels(self, file: str) -> NDArray[np.uint8]:
         ids = decode_ids(self.tree.read(file), f'{self.root}/{file}')
         labels: NDArray[np.uint8] = self.card.label_table[ids]
         if (labels == UNKNOWN).any():

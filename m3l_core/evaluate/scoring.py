@@ -79,6 +79,11 @@ class Evaluation:
         counts = {name: np.stack(scores.counts) for name, scores in self.scores.items()}
         return mean_iou_intervals(counts, blocks_of(self.ids))
 
+    @property
+    def runs(self) -> int:
+        """How many runs of images the intervals draw from; see `intervals.blocks_of`."""
+        return int(blocks_of(self.ids)[-1]) + 1
+
     def summary(self, min_confidence: float = MIN_CONFIDENCE) -> dict[str, Any]:
         """Return the numbers that belong in a card: percent, but for calibration's shares.
 

@@ -37,10 +37,14 @@ def print_tables(
     below = 'no training labels to compute it from' if floor is None else f'{floor:.1f} %'
     console.print(
         f'MM-Robust {_scored(result.mm_robust, result.intervals.get("mm_robust"))} % over '
-        f'{len(result.ids)} images.\n'
-        f'A network that looks at nothing: {below}. '
-        'Brackets: 95 % interval over runs of images.'
+        f'{len(result.ids)} images in {_runs(result.runs)}.\n'
+        f'A network that looks at nothing: {below}.'
+        + (' Brackets: 95 % interval over the runs.' if result.intervals else '')
     )
+
+
+def _runs(number: int) -> str:
+    return '1 run of consecutive names' if number == 1 else f'{number} runs of consecutive names'
 
 
 def _table(title: str, first: str, *columns: str) -> Table:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from m3l_core.cli import main
+from m3l_core.data.degrade import SENSORS
 from m3l_core.evaluate.record import read_card
 from m3l_core.frames import RgbdFrame
 from m3l_core.weights_file import with_card
@@ -80,13 +81,46 @@ def test_a_second_look_at_test_is_counted_and_warned_of(
     look = ('evaluate', model, '--data', data, '--split', 'test')
     assert run(*look) == 0
     first = capsys.readouterr()
-    assert 'scored on test so far: 1' in first.out
+    assert 'scored on test so far: once' in first.out
     assert 'warning' not in first.err
     assert run(*look) == 0
     second = capsys.readouterr()
-    assert 'scored on test so far: 2' in second.out
-    assert 'were scored on test before: 1 times' in second.err
-    assert read_card(model.with_suffix('.onnx')).metrics['test_scored'] == 2
+    assert 'scored on test so far: 2 times' in second.out
+    assert 'were scored on test before: once.' in second.err
+    assert read_card(model.with_suffix('.onnx')).metrics['test_scored'] == {'NYUv2': 2}
+
+
+@pytest.mark.parametrize('name', ['0001', '0020'])
+def test_a_broken_label_is_found_before_test_is_scored(
+    model: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    copied = shutil.copytree(data, tmp_path / 'copied')
+    (copied / f'label40/{name}.png').write_bytes(b'no image')
+    scored: list[object] = []
+    monkeypatch.setattr('m3l_core.evaluate.scoring.evaluate', scored.append)
+    assert run('evaluate', model, '--data', copied, '--split', 'test') == 2
+    assert not scored
+
+
+def test_runs_are_told_and_brackets_only_where_there_are_some(
+    model: Path, data: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    assert run('evaluate', model, '--data', data) == 0
+    several = ' '.join(capsys.readouterr().out.split())
+    assert '3 images in 2 runs of consecutive names.' in several
+    assert 'Brackets: 95 %' in several
+    copied = shutil.copytree(data, tmp_path / 'copied')
+    (copied / 'val.txt').write_text('0005\n0006\n')
+    assert run('evaluate', model, '--data', copied) == 0
+    one = ' '.join(capsys.readouterr().out.split())
+    assert '2 images in 1 run of consecutive names.' in one
+    assert 'Brackets' not in one
+
+
+def test_every_depth_sensor_can_be_asked_for(capsys: Capture) -> None:
+    with pytest.raises(SystemExit):
+        run('evaluate', '--help')
+    assert f'(sensor): {", ".join(SENSORS)}' in ' '.join(capsys.readouterr().out.split())
 
 
 def test_splits_and_thresholds_that_are_none_are_refused(

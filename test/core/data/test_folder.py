@@ -45,6 +45,14 @@ def test_an_id_without_a_class_is_refused_with_the_remedy(plain_folder: Path) ->
         Folder(plain_folder)[0]
 
 
+def test_labels_alone_are_read_without_color_and_depth(plain_folder: Path) -> None:
+    folder = Folder(plain_folder)
+    whole = [sample.labels for sample in folder.once()]
+    for file in (*plain_folder.glob('rgb/*'), *plain_folder.glob('depth/*')):
+        file.write_bytes(b'no image')
+    np.testing.assert_array_equal(list(folder.labels_once()), whole)
+
+
 def test_a_missing_partner_is_named(plain_folder: Path) -> None:
     (plain_folder / 'labels/000.png').unlink()
     with pytest.raises(DataError, match=r'labels/000.png: there is no such file'):
