@@ -28,8 +28,10 @@ from m3l_core.bags.topics import find_topics
 from m3l_core.bags.writing import BagWriter, Transport
 from m3l_core.models import default_model
 from m3l_core.replay.parameters import read_parameters
-from m3l_core.replay.run import Options, replay, Replayed, TIMES
+from m3l_core.replay.records import TIMES
+from m3l_core.replay.run import replay
 from m3l_core.replay.scenario import Scenario
+from m3l_core.replay.setting import Options, Replayed
 from m3l_core.runtime import open_engine, Segmenter
 from m3l_core.samples import sample_bag
 from m3l_core.stream.decoding import decode

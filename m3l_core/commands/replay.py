@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from m3l_core.replay.bags import Job
-    from m3l_core.replay.labeling import EngineTime
+    from m3l_core.replay.parameters import Parameters
+    from m3l_core.replay.setting import EngineTime
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -131,9 +132,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _jobs(arguments: argparse.Namespace, out: Path) -> list[Job]:
     from m3l_core.bags.topics import RgbdTopics
     from m3l_core.replay.bags import Job, named_bags
-    from m3l_core.replay.parameters import read_parameters
-    from m3l_core.replay.run import Options
     from m3l_core.replay.scenario import load_scenario
+    from m3l_core.replay.setting import Options
 
     if arguments.ray is not None and arguments.out is None:
         raise ConfigError(
@@ -143,14 +143,7 @@ def _jobs(arguments: argparse.Namespace, out: Path) -> list[Job]:
         raise ConfigError('--video: expected --out, a folder for the film.')
     if arguments.compare_every < 0:
         raise ConfigError(f'--compare-every: expected 0 or more, got {arguments.compare_every}.')
-    overrides = {
-        key: getattr(arguments, key) for key in ('model', 'backend', 'precision', 'threads')
-    }
-    parameters = read_parameters(arguments.params, overrides)
-    at_a_time = min(arguments.workers, len(arguments.bags))
-    if parameters.engine.threads == 0 and at_a_time > 1:  # or each would take all of them
-        overrides['threads'] = max(1, (os.cpu_count() or 1) // at_a_time)
-        parameters = read_parameters(arguments.params, overrides)
+    parameters = _parameters(arguments)
     scenarios = tuple(
         scenario
         for given in dict.fromkeys(arguments.scenario or ['none'])
@@ -163,8 +156,6 @@ def _jobs(arguments: argparse.Namespace, out: Path) -> list[Job]:
         truth=arguments.truth,
         truth_ids=arguments.truth_ids,
     )
-    for warning in parameters.warnings:
-        print(f'm3l: warning: {warning}', file=sys.stderr)
     return [
         Job(
             bag=path.absolute() if arguments.ray else path,
@@ -179,6 +170,23 @@ def _jobs(arguments: argparse.Namespace, out: Path) -> list[Job]:
         )
         for path, name in named_bags(arguments.bags)
     ]
+
+
+def _parameters(arguments: argparse.Namespace) -> Parameters:
+    """Return the node's parameters; processes side by side share the processor's threads."""
+    from m3l_core.replay.parameters import read_parameters
+
+    overrides = {
+        key: getattr(arguments, key) for key in ('model', 'backend', 'precision', 'threads')
+    }
+    parameters = read_parameters(arguments.params, overrides)
+    at_a_time = min(arguments.workers, len(arguments.bags))
+    if parameters.engine.threads == 0 and at_a_time > 1:  # or each would take all of them
+        overrides['threads'] = max(1, (os.cpu_count() or 1) // at_a_time)
+        parameters = read_parameters(arguments.params, overrides)
+    for warning in parameters.warnings:
+        print(f'm3l: warning: {warning}', file=sys.stderr)
+    return parameters
 
 
 def _engine_ms(arguments: argparse.Namespace) -> EngineTime:

@@ -12,7 +12,8 @@ from m3l_core.bags.reading import Bag
 from m3l_core.bags.topics import find_topics, RgbdTopics
 from m3l_core.errors import M3lError
 from m3l_core.files import write_atomically
-from m3l_core.replay.run import Options, replay, Replayed, SUMMARY
+from m3l_core.replay.run import replay, SUMMARY
+from m3l_core.replay.setting import Options, Replayed
 from m3l_core.runtime import open_engine, Segmenter
 
 if TYPE_CHECKING:

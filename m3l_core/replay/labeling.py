@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from time import perf_counter
-from typing import Any, Literal, TYPE_CHECKING
+from typing import TYPE_CHECKING
 from zlib import crc32
 
 from m3l_core.errors import DataError
@@ -14,22 +13,22 @@ from m3l_core.replay.arrivals import Arrival
 from m3l_core.replay.observing import FrameRecord, ScoredFrame
 from m3l_core.replay.pixels import spoiled
 from m3l_core.replay.scores import Comparison, finite, TruthScores
-from m3l_core.replay.truth import SAME_MOMENT_NS
+from m3l_core.replay.truth import NoTruth, SAME_MOMENT_NS
 from m3l_core.stream.seeing import at_size, Seeing
 from m3l_core.stream.throttle import Throttle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import TextIO
 
     import numpy as np
     from numpy.typing import NDArray
 
     from m3l_core.replay.observing import Observer, Used
-    from m3l_core.replay.parameters import LabelingSettings
+    from m3l_core.replay.records import Records
+    from m3l_core.replay.setting import Replayed
     from m3l_core.replay.timing import Timing
     from m3l_core.replay.truth import Truth
-    from m3l_core.runtime import Segmentation, Segmenter
+    from m3l_core.runtime import Segmentation
     from m3l_core.stream import Stream, Taken, Transition
     from m3l_core.stream.seeing import Seen
 
@@ -39,56 +38,42 @@ _USED: dict[tuple[bool, bool], Used] = {
 
 _MOST_REMARKS = 20
 
-EngineTime = float | Literal['measured']
-"""How long a frame keeps the engine busy on the bag's clock, in ms."""
-
 
 class Labeler:
     """Labels what the clock gives it, as the node's inference thread does.
 
     Args:
-        segmenter: The engine.
+        replayed: Engine and settings.
         stream: Told what images turned out to be.
         timing: Told when labels come.
         start_ns: When the first image arrives.
-        truth: What the labels should be, or None.
-        settings: What is labeled and published.
-        engine_ms: How long a frame keeps the engine busy on the bag's clock.
-        compare_every: Of how many pairs one is labeled from either image alone too; 0 for none.
+        truth: What the labels should be.
         observers: Told of every mask.
         records: Gets a line for every mask and change of mode.
-        times: Gets a line of measured times for every mask.
     """
 
     def __init__(
         self,
-        segmenter: Segmenter,
+        replayed: Replayed,
         stream: Stream,
         timing: Timing,
-        *,
         start_ns: int,
-        truth: Truth | None,
-        settings: LabelingSettings,
-        engine_ms: EngineTime,
-        compare_every: int,
+        truth: Truth,
         observers: Sequence[Observer],
-        records: TextIO,
-        times: TextIO,
+        records: Records,
     ) -> None:
-        self._segmenter = segmenter
+        self._segmenter = replayed.segmenter
+        self._options = replayed.options
+        self._min_confidence = replayed.parameters.labeling.min_confidence
+        self._throttle = Throttle(replayed.parameters.labeling.max_rate)
         self._stream = stream
         self._timing = timing
         self._start_ns = start_ns
         self._truth = truth
-        self._min_confidence = settings.min_confidence
-        self._throttle = Throttle(settings.max_rate)
-        self._engine_ms = engine_ms
-        self._compare_every = compare_every
         self._observers = observers
         self._records = records
-        self._times = times
         self._seeing = Seeing()
-        names = segmenter.engine.card.classes.names
+        names = replayed.segmenter.engine.card.classes.names
         self.truth_scores = TruthScores(names)
         self.comparison = Comparison(names)
         self.used = dict.fromkeys(_USED.values(), 0)
@@ -101,7 +86,7 @@ class Labeler:
 
     def on_transition(self, transition: Transition) -> None:
         """Record a change of mode."""
-        _write_line(self._records, self._timing.on_transition(transition))
+        self._records.write(self._timing.on_transition(transition))
 
     def on_taken(self, taken: Taken, now_ns: int) -> int:
         """Label a frame; return for how many nanoseconds of the bag the engine is busy."""
@@ -122,8 +107,8 @@ class Labeler:
             'decode_ms': round(decode_ms, 3),
             'engine_ms': round(segmentation.engine_ms, 3),
         }
-        _write_line(self._times, measured)
-        busy_ms = self._engine_ms
+        self._records.write_times(measured)
+        busy_ms = self._options.engine_ms
         if busy_ms == 'measured':
             busy_ms = decode_ms + segmentation.engine_ms
         busy_ns = round(1e6 * busy_ms)
@@ -187,15 +172,15 @@ class Labeler:
         self.frames += 1
         self.used[used] += 1
         self._timing.on_label(labeled_ns, record.latency_ms)
-        _write_line(self._records, record.to_dict())
+        self._records.write(record.to_dict())
         scored = ScoredFrame(record, frame, labels, segmentation.confidence, truth)
         for observer in self._observers:
             observer.on_frame(scored)
 
     def _truth_of(self, taken: Taken, labels: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
         """Return what a mask should be, at its size, or None if that is not known."""
-        if self._truth is None or taken.reason == 'fallback':  # that camera sees something else
-            return None
+        if isinstance(self._truth, NoTruth) or taken.reason == 'fallback':
+            return None  # the fallback's camera sees something else
         is_rgb = taken.anchor is Modality.RGB
         anchor = _arrival(taken.rgb if is_rgb else taken.depth)
         within_ns = SAME_MOMENT_NS
@@ -231,7 +216,8 @@ class Labeler:
         used: Used,
     ) -> dict[str, float] | None:
         """Label a pair from either image alone too, if it is its turn."""
-        if used != 'rgbd' or not self._compare_every or self.used[used] % self._compare_every:
+        every = self._options.compare_every
+        if used != 'rgbd' or not every or self.used[used] % every:
             return None
         masks: dict[Used, NDArray[np.uint8]] = {
             'rgbd': labels,
@@ -256,7 +242,3 @@ def _arrival(image: object) -> Arrival:
     """Return an image of the stream as what was put in."""
     assert isinstance(image, Arrival)  # noqa: S101 - nothing else is added in a replay
     return image
-
-
-def _write_line(file: TextIO, values: dict[str, Any]) -> None:
-    file.write(json.dumps(values, separators=(',', ':')) + '\n')

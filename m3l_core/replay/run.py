@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from contextlib import closing
+from dataclasses import asdict
 from itertools import chain
-import json
 from typing import Any, TYPE_CHECKING
 
 from m3l_core.errors import BagError
@@ -13,6 +12,7 @@ from m3l_core.replay.arrivals import Recording
 from m3l_core.replay.conditions import checked
 from m3l_core.replay.faults import faults_of, faulty
 from m3l_core.replay.labeling import Labeler
+from m3l_core.replay.records import Records
 from m3l_core.replay.simulation import simulate
 from m3l_core.replay.timing import Timing
 from m3l_core.replay.truth import id_table, open_truth
@@ -23,51 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-    from m3l_core.bags.reading import Bag
-    from m3l_core.bags.topics import RgbdTopics
     from m3l_core.replay.arrivals import Arrival
-    from m3l_core.replay.labeling import EngineTime
     from m3l_core.replay.observing import Observer
-    from m3l_core.replay.parameters import Parameters
     from m3l_core.replay.scenario import Scenario
-    from m3l_core.runtime import Segmenter
+    from m3l_core.replay.setting import Replayed
     from m3l_core.stream import StreamConfig
 
-RECORDS, TIMES, SUMMARY, WORST = 'records.jsonl', 'times.jsonl', 'summary.json', 'worst'
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """What holds for every run of a replay."""
-
-    engine_ms: EngineTime = 0.0
-    """How long a frame keeps the engine busy on the bag's clock; 0 labels every frame."""
-    compare_every: int = 10
-    """Of how many pairs one is labeled from either image alone too; 0 for none."""
-    fallback_topic: str | None = None
-    """Depth that is not registered to color, labeled while both other streams are gone."""
-    truth: str = 'auto'
-    """A label topic, a folder of label images, `auto` or `none`."""
-    truth_ids: str = 'classes'
-    """What ids in label images mean; see `truth.id_table`."""
-
-    @property
-    def timing(self) -> str:
-        """How time passes, in words."""
-        if self.engine_ms == 'measured':
-            return 'realtime'
-        return f'latency {self.engine_ms:g} ms' if self.engine_ms else 'every-frame'
-
-
-@dataclass(frozen=True, eq=False)
-class Replayed:
-    """What a replay takes: an open bag, and an engine as the node's parameters have it."""
-
-    bag: Bag
-    topics: RgbdTopics
-    segmenter: Segmenter
-    parameters: Parameters
-    options: Options
+SUMMARY, WORST = 'summary.json', 'worst'
 
 
 def replay(
@@ -109,25 +71,9 @@ def replay(
     stream = Stream(replayed.parameters.stream)
     timing = Timing(start_ns, faults)
     watchers = [WorstFrames(folder / WORST), *observers]
-    with ExitStack() as stack:
-        if truth is not None:
-            stack.callback(truth.close)
-        records = stack.enter_context((folder / RECORDS).open('w', encoding='utf-8'))
-        times = stack.enter_context((folder / TIMES).open('w', encoding='utf-8'))
-        records.write(json.dumps({'type': 'run', **head}, separators=(',', ':')) + '\n')
-        labeler = Labeler(
-            replayed.segmenter,
-            stream,
-            timing,
-            start_ns=start_ns,
-            truth=truth,
-            settings=replayed.parameters.labeling,
-            engine_ms=options.engine_ms,
-            compare_every=options.compare_every,
-            observers=watchers,
-            records=records,
-            times=times,
-        )
+    with closing(truth), Records(folder) as records:
+        records.write({'type': 'run', **head})
+        labeler = Labeler(replayed, stream, timing, start_ns, truth, watchers, records)
         arrivals = faulty(_telling(chain([first], images), end_ns, advance), faults, scenario.seed)
         simulate(arrivals, stream, labeler, drain_ns=_drain_ns(replayed.parameters.stream))
     summary = head | timing.to_dict(end_ns) | _counted(labeler, stream, end_ns)

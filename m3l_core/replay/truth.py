@@ -104,6 +104,16 @@ def _mapped(path: Path, classes: ClassSet) -> dict[int, str | None]:
     return mapping
 
 
+class NoTruth:
+    """Nobody knows what the labels should be."""
+
+    def at(self, stamp_ns: int, within_ns: int) -> None:
+        """Return None."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
 class TopicTruth:
     """A label topic, read beside the images; keeps a few seconds of it.
 
@@ -222,7 +232,7 @@ def _labels(where: str, ids: NDArray[np.uint8], table: NDArray[np.uint8]) -> NDA
 
 def open_truth(
     given: str, bag: Bag, guessed_topic: str | None, table: NDArray[np.uint8]
-) -> tuple[Truth | None, str]:
+) -> tuple[Truth, str]:
     """Return the label images of a bag, and in words which they are.
 
     Args:
@@ -236,8 +246,8 @@ def open_truth(
         DataError: If the folder holds no label images.
     """
     if given == 'none' or (given == 'auto' and guessed_topic is None):
-        return None, 'none'
-    if given not in ('auto',) and Path(given).is_dir():
+        return NoTruth(), 'none'
+    if given != 'auto' and Path(given).is_dir():
         return FolderTruth(Path(given), table), given
     topic = guessed_topic if given == 'auto' else given
     assert topic is not None  # noqa: S101 - the first lines have seen to it

@@ -16,8 +16,9 @@ from m3l_core.bags.topics import find_topics
 from m3l_core.bags.writing import BagWriter
 from m3l_core.frames import RgbdFrame
 from m3l_core.replay.parameters import read_parameters
-from m3l_core.replay.run import Options, replay, Replayed
+from m3l_core.replay.run import replay
 from m3l_core.replay.scenario import FaultConfig, Scenario
+from m3l_core.replay.setting import Options, Replayed
 from m3l_core.runtime import open_engine, Segmenter
 
 START_NS = 1_600_000_000_000_000_000

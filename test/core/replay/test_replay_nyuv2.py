@@ -15,8 +15,9 @@ from m3l_core.data.samples import Sample
 from m3l_core.evaluate.scoring import AS_RECORDED, evaluate
 from m3l_core.models import default_model
 from m3l_core.replay.parameters import read_parameters
-from m3l_core.replay.run import Options, replay, Replayed
+from m3l_core.replay.run import replay
 from m3l_core.replay.scenario import FaultConfig, Scenario
+from m3l_core.replay.setting import Options, Replayed
 from m3l_core.runtime import open_engine, Segmenter
 
 COUNT = 20
