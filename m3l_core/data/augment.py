@@ -14,6 +14,7 @@ import numpy as np
 from m3l_core.classes import IGNORE
 from m3l_core.data.color import jitter_color
 from m3l_core.data.depth import degrade_depth
+from m3l_core.errors import DataError
 from m3l_core.frames import meters
 
 if TYPE_CHECKING:
@@ -54,7 +55,16 @@ def random_view(
         frame: Width of a border of the sample that no view shows, in pixels.
         clean_depth: Whether the sample's depth lacks a sensor's holes and noise, as in-painted
             depth does (NYUv2); False for depth a sensor gave, or one that was simulated.
+
+    Raises:
+        DataError: If the frame leaves nothing of the sample.
     """
+    if min(sample.labels.shape) <= 2 * frame:
+        raise DataError(
+            f'{sample.name}: expected an image of more than {2 * frame} pixels to a side, as a '
+            f'frame of {frame} is cut off, got {sample.labels.shape[0]}x{sample.labels.shape[1]}. '
+            'Lower `frame` in card.yaml.'
+        )
     inner = (slice(frame, -frame or None),) * 2
     rgb, depth_mm, labels = sample.rgb[inner], sample.depth_mm[inner], sample.labels[inner]
     to_sample = _random_window(labels.shape, size, generator)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from m3l_core.data.inspection import counted, inspect, Inspection
-from m3l_core.data.leaks import lookalikes, shared_names, twins
+from m3l_core.data.leaks import lookalikes, twins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -101,7 +101,6 @@ def check(
         *_faults(images),
         *_lonely(folder),
         *_unit_problems(_median(images), folder.card.depth_unit_m),
-        *shared_names(folder.splits),
         *twins(folder.splits, images),
     ]
     found = Check(folder, images, problems, [])

@@ -20,16 +20,6 @@ _ALIKE_LEVELS = 2.0
 _AT_ONCE = 256
 
 
-def shared_names(splits: Splits) -> list[str]:
-    """Return a line for each pair of lists that share images."""
-    pairs = (('train', splits.train), ('val', splits.val))
-    return [
-        counted(f'image in both {kind} and test', sorted(both))
-        for kind, names in pairs
-        if (both := set(names) & set(splits.test))
-    ]
-
-
 def twins(splits: Splits, images: Sequence[Inspection]) -> list[str]:
     """Return a line on images of val and test whose color file is, byte for byte, one of train."""
     learned, scored = _sides(splits)

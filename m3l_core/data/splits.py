@@ -55,17 +55,19 @@ class Splits:
 def read_splits(tree: Tree, names: Sequence[str]) -> Splits:
     """Return the splits of the images `names` (sorted), from `train.txt`, `val.txt`, `test.txt`.
 
-    Each list holds names without suffix, perhaps none; `train.txt` may or may not repeat those
-    of `val.txt`.
+    Each list holds names without suffix, one to a line, perhaps none; `train.txt` may or may not
+    repeat those of `val.txt`.
     What is missing is made up: without `train.txt`, every image that is not in `test.txt`;
     without `val.txt`, the last sixth of each sixth of the training images in the order of their
     names. Such stretches keep the frames of one recording together, which look alike.
 
     Raises:
-        DataError: If a list names an image that is not there.
+        DataError: If a list names an image that is not there, or one that scores is learned from.
     """
     lists = {kind: _read_list(tree, kind, set(names)) for kind in ('train', 'val', 'test')}
     test = lists['test'] or ()
+    for kind in ('train', 'val'):
+        _refuse_overlap(tree, kind, set(lists[kind] or ()) & set(test))
     learning = lists['train']
     if learning is None:
         learning = tuple(name for name in names if name not in set(test))
@@ -97,6 +99,14 @@ def _made_up_validation(names: Sequence[str]) -> tuple[str, ...]:
     )
 
 
+def _refuse_overlap(tree: Tree, kind: str, both: set[str]) -> None:
+    if both:
+        raise DataError(
+            f'{tree.root}/{kind}.txt: expected no image of test.txt, got {len(both)} of them, '
+            f'such as {min(both)!r}. Take them out of one of the two lists.'
+        )
+
+
 def _read_list(tree: Tree, kind: str, known: set[str]) -> tuple[str, ...] | None:
     """Return the names in a list, or None if there is no such list."""
     file = f'{kind}.txt'
@@ -104,7 +114,8 @@ def _read_list(tree: Tree, kind: str, known: set[str]) -> tuple[str, ...] | None
         return None
     where = f'{tree.root}/{file}'
     try:
-        listed = tuple(dict.fromkeys(tree.read(file).decode('utf-8').split()))
+        lines = (line.strip() for line in tree.read(file).decode('utf-8').splitlines())
+        listed = tuple(dict.fromkeys(filter(None, lines)))
     except UnicodeDecodeError:
         raise DataError(f'{where}: expected one image name in each line, as UTF-8.') from None
     missing = [name for name in listed if name not in known]

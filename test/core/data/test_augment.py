@@ -9,6 +9,7 @@ import pytest
 from m3l_core.classes import IGNORE
 from m3l_core.data.augment import random_view
 from m3l_core.data.samples import Sample
+from m3l_core.errors import DataError
 
 HEIGHT, WIDTH = 96, 128
 
@@ -54,6 +55,14 @@ def test_the_frame_of_a_sample_is_never_shown(sample: Sample) -> None:
     for seed in range(20):
         view = random_view(sample, (48, 64), np.random.default_rng(seed), frame=8)
         assert not (view.labels == 77).any()
+
+
+@pytest.mark.parametrize('frame', [24, 30])
+def test_a_frame_that_leaves_nothing_is_refused_by_the_name_of_the_image(frame: int) -> None:
+    flat = np.zeros((48, 64), np.uint8)
+    small = Sample('desk', np.zeros((48, 64, 3), np.uint8), flat.astype(np.uint16), flat)
+    with pytest.raises(DataError, match=rf'desk: expected .* more than {2 * frame} .* got 48x64'):
+        random_view(small, (48, 64), np.random.default_rng(0), frame=frame)
 
 
 def test_views_have_the_types_the_network_takes(sample: Sample) -> None:

@@ -126,16 +126,6 @@ def test_an_image_that_only_looks_the_same_is_a_remark(plain_folder: Path) -> No
     assert found.remarks == ['1 x image of val or test that looks like one of train: 011 ~ 000']
 
 
-def test_lists_that_overlap_are_found(plain_folder: Path) -> None:
-    (plain_folder / 'train.txt').write_text('000\n001\n')
-    (plain_folder / 'val.txt').write_text('002\n')
-    (plain_folder / 'test.txt').write_text('001\n002\n')
-    assert checked(plain_folder).problems == [
-        '1 x image in both train and test: 001',
-        '1 x image in both val and test: 002',
-    ]
-
-
 def test_classes_that_hardly_occur_are_remarked(plain_folder: Path) -> None:
     (plain_folder / 'card.yaml').write_text('classes: [a, b, c, rare, never]\n')
     save(plain_folder, 'labels/000.png', np.full(SIZE, 3, np.uint8))

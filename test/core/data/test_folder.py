@@ -91,6 +91,24 @@ def test_a_split_without_images_tells_which_list_to_write(plain_folder: Path) ->
         Folder(plain_folder, 'test')
 
 
+@pytest.mark.parametrize('kind', ['train', 'val'])
+def test_images_of_test_in_another_list_are_refused_at_opening(
+    plain_folder: Path, kind: str
+) -> None:
+    (plain_folder / f'{kind}.txt').write_text('000\n001\n')
+    (plain_folder / 'test.txt').write_text('001\n002\n')
+    with pytest.raises(
+        DataError, match=rf"{kind}.txt: expected no .* got 1 of them, such as '001'"
+    ):
+        Folder(plain_folder, 'all')
+
+
+def test_names_in_lists_may_hold_spaces(plain_folder: Path) -> None:
+    write_frame(plain_folder, 'my desk 1', 99)
+    (plain_folder / 'val.txt').write_text('  my desk 1\r\n\n003 \n')
+    assert Folder(plain_folder, 'val').ids == ('my desk 1', '003')
+
+
 def test_a_list_that_names_what_is_not_there_is_refused(plain_folder: Path) -> None:
     (plain_folder / 'val.txt').write_text('003\n004.png\n')
     with pytest.raises(DataError, match=r"1 of its 2 images are not in rgb/, such as '004.png'"):

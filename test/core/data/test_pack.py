@@ -6,6 +6,7 @@ from pathlib import Path
 import zipfile
 
 import cv2
+from labeled_images import write_frame
 import numpy as np
 import pytest
 
@@ -74,6 +75,13 @@ def test_the_same_images_make_the_same_bytes(plain_folder: Path, tmp_path: Path)
     pack(folder, one, Packing(), threads=1)
     pack(folder, other, Packing(), threads=3)
     assert one.read_bytes() == other.read_bytes()
+
+
+def test_names_with_spaces_are_packed(plain_folder: Path, tmp_path: Path) -> None:
+    write_frame(plain_folder, 'my desk 1', 99)
+    before = open_samples(plain_folder, 'all')
+    pack(before, tmp_path / 'a.zip', Packing())
+    assert open_samples(tmp_path / 'a.zip', 'all').ids == before.ids
 
 
 def test_fewer_frames_are_spread_evenly(plain_folder: Path, tmp_path: Path) -> None:
