@@ -30,6 +30,10 @@ class Training:
     names: dict[int, str] = field(default_factory=dict)
     optimizer: Optimizer = field(default_factory=Optimizer)
 
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise ConfigError(f'steps: expected at least 1, got {self.steps}.')
+
 
 def refusal(values: dict[str, Any]) -> str:
     with pytest.raises(ConfigError) as caught:
@@ -79,6 +83,35 @@ def test_every_problem_is_named_at_once() -> None:
 )
 def test_refusal_tells_where_what_and_why(values: dict[str, Any], text: str) -> None:
     assert refusal(values) == text
+
+
+@pytest.mark.parametrize(
+    ('optimizer', 'text'),
+    [
+        ({'rate': -1}, 'train.yaml.optimizer: rate: expected more than 0, got -1.0'),
+        ({'rate': 'fast'}, "train.yaml.optimizer.rate: expected float, got 'fast'"),
+        ({'speed': 1}, "train.yaml.optimizer.speed: unknown key, expected one of ['rate']"),
+        (3, 'train.yaml.optimizer: expected a mapping, got 3'),
+    ],
+)
+def test_what_is_wrong_inside_hides_nothing_of_what_is_wrong_outside(
+    optimizer: object, text: str
+) -> None:
+    refused = refusal({'steps': 0, 'optimizer': optimizer})
+    assert refused == f'{text}; train.yaml: steps: expected at least 1, got 0.'
+
+
+def test_every_unknown_key_is_named_beside_what_is_out_of_range() -> None:
+    refused = refusal({'steps': 0, 'b': 1, 'a': 1})
+    assert re.fullmatch('.*[.]a: unknown.*[.]b: unknown.*steps: expected at least 1.*', refused)
+
+
+def test_a_number_that_yaml_takes_for_text_is_a_float(tmp_path: Path) -> None:
+    (tmp_path / 'a.yaml').write_text('steps: 1\nscales: [3e-4, -1E+2, 1.5e3]\n')
+    values = load_yaml(tmp_path / 'a.yaml')
+    assert values['scales'] == ['3e-4', '-1E+2', '1.5e3']
+    assert from_mapping(Training, values, 'a.yaml').scales == (3e-4, -100.0, 1500.0)
+    assert 'expected int' in refusal({'steps': '3e4'})
 
 
 def test_yaml_file_becomes_a_mapping(tmp_path: Path) -> None:
