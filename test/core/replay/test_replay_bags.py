@@ -10,9 +10,9 @@ import subprocess
 import sys
 import time
 
-from conftest import write_bag
 import numpy as np
 import pytest
+from recordings import write_bag
 
 from m3l_core.cli import main
 from m3l_core.frames import RgbdFrame

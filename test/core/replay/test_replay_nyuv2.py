@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from conftest import START_NS
 import pytest
+from recordings import START_NS
 
 from m3l_core.bags.reading import Bag
 from m3l_core.bags.topics import find_topics

@@ -5,10 +5,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conftest import PERIOD_NS, START_NS
 import cv2
 import numpy as np
 import pytest
+from recordings import PERIOD_NS, START_NS
 
 from m3l_core.bags.reading import Bag
 from m3l_core.bags.topics import DEPTH_TOPIC
@@ -19,7 +19,7 @@ from m3l_core.metrics import confusion_counts
 from m3l_core.replay.scenario import FaultConfig, OutagesConfig, Scenario
 
 if TYPE_CHECKING:
-    from conftest import ReplayIt
+    from recordings import ReplayIt
 
 
 STORES = pytest.importorskip('rosbags.typesys')

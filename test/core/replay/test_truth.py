@@ -3,10 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
-from conftest import START_NS, write_bag
 import cv2
 import numpy as np
 import pytest
+from recordings import START_NS, write_bag
 
 from m3l_core.bags.reading import Bag
 from m3l_core.bags.topics import LABELS_TOPIC
@@ -16,7 +16,7 @@ from m3l_core.frames import RgbdFrame
 from m3l_core.replay.truth import FolderTruth, id_table, TopicTruth
 
 if TYPE_CHECKING:
-    from conftest import ReplayIt
+    from recordings import ReplayIt
 
 CLASSES = id_table('classes', NYU13)
 
