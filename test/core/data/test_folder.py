@@ -13,10 +13,8 @@ import pytest
 
 from m3l_core.classes import NYU40
 from m3l_core.data.folder import Folder
-from m3l_core.data.keeping import Keeper
 from m3l_core.data.nyuv2 import NyuV2
 from m3l_core.data.opening import open_samples
-from m3l_core.data.samples import Sample
 from m3l_core.errors import DataError
 
 
@@ -146,21 +144,3 @@ def test_what_is_no_data_set_is_refused(tmp_path: Path) -> None:
         open_samples(tmp_path / 'notes', 'train')
     with pytest.raises(DataError, match='there is no such folder or file'):
         open_samples(tmp_path / 'absent', 'train')
-
-
-def test_samples_are_kept_while_there_is_room() -> None:
-    reads: list[int] = []
-
-    def read(index: int) -> Sample:
-        reads.append(index)
-        return Sample(
-            str(index),
-            np.zeros((2, 2, 3), np.uint8),
-            np.zeros((2, 2), np.uint16),
-            np.zeros((2, 2), np.uint8),
-        )
-
-    keep = Keeper(read, room=2 * 24)  # a sample takes 12 + 8 + 4 bytes
-    for index in (0, 1, 2, 0, 1, 2):
-        assert keep(index).name == str(index)
-    assert reads == [0, 1, 2, 2]
