@@ -3,7 +3,7 @@
 A run that was stopped, by Ctrl-C or a power cut, goes on where it last saved when the same
 command is given again. Curves: tensorboard --logdir runs. Examples:
 
-  m3l train config/train/nyuv2_b0.yaml --data nyuv2
+  m3l train config/train/rooms_b0.yaml --data rooms
   m3l train config/train/fine_tune_b0.yaml --data my_images --weights nyuv2_b0
 """
 
@@ -49,6 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     import cv2
 
     from m3l_core.config import from_mapping, load_yaml
+    from m3l_core.errors import ConfigError
     from m3l_core.train.config import TrainConfig
     from m3l_core.train.sources import open_sources
     from m3l_core.train.trainer import Trainer
@@ -56,6 +57,11 @@ def run(arguments: argparse.Namespace) -> int:
     cv2.setNumThreads(1)  # batches are made by threads of ours
     config = from_mapping(TrainConfig, load_yaml(arguments.config), str(arguments.config))
     out = arguments.out or Path('runs') / config.name
+    if (arguments.rendered is None) != (max(config.rendered_share) == 0):
+        raise ConfigError(
+            f'rendered_share: is {list(config.rendered_share)}, but --rendered is '
+            f'{"missing" if arguments.rendered is None else "given"}. Make both agree.'
+        )
     sources = open_sources(
         arguments.data, config.split, rendered=arguments.rendered, validation=arguments.val
     )

@@ -46,7 +46,7 @@ class OptimizerConfig:
     """Largest norm of the gradient; a larger one is scaled down to it."""
 
     def __post_init__(self) -> None:
-        rates = {'lr': self.lr, 'decoder_lr': self.decoder_lr or self.lr, 'clip': self.clip}
+        rates = {'lr': self.lr, 'decoder_lr': self.rate_of(decoder=True), 'clip': self.clip}
         problems = [
             f'{name} must be positive and finite, got {value}'
             for name, value in rates.items()
@@ -58,6 +58,10 @@ class OptimizerConfig:
             problems.append(f'weight_decay must be 0 or more, got {self.weight_decay}')
         if problems:
             raise ConfigError(f'{"; ".join(problems)}.')
+
+    def rate_of(self, *, decoder: bool) -> float:
+        """Return the peak rate of the decoder, or of the rest."""
+        return self.decoder_lr if decoder and self.decoder_lr is not None else self.lr
 
 
 FROM_SCRATCH = OptimizerConfig()
@@ -106,7 +110,7 @@ class TrainConfig:
         ]
         problems += _size_problems('image_size', self.image_size)
         problems += _size_problems('network_size', self.network_size)
-        if not re.fullmatch(r'[\w.-]+', self.name):
+        if not re.fullmatch(r'\w[\w.-]*', self.name):
             problems.append(f'name must be one word, as files are named by it, got {self.name!r}')
         if self.seed < 0:
             problems.append(f'seed must not be negative, got {self.seed}')

@@ -16,6 +16,7 @@ def supervised_loss(streams: Tensor, ensemble: Tensor, labels: Tensor, weights: 
     """Return the mean cross-entropy of the streams' and the ensemble's predictions.
 
     It is taken at half the labels' size, which costs a quarter; logits are at a quarter anyway.
+    Labels without any class give 0.
 
     Args:
         streams: Logits `(M, B, K, h, w)`.
@@ -32,7 +33,9 @@ def supervised_loss(streams: Tensor, ensemble: Tensor, labels: Tensor, weights: 
         align_corners=True,
     )
     target = labels[:, rows[:, None], columns].long().repeat(len(predictions), 1, 1)
-    return F.cross_entropy(logits, target, weights, ignore_index=IGNORE)
+    total = F.cross_entropy(logits, target, weights, ignore_index=IGNORE, reduction='sum')
+    known = target != IGNORE
+    return total / (weights[target * known] * known).sum().clamp(min=1e-6)
 
 
 def _every_other(length: int, device: torch.device) -> Tensor:

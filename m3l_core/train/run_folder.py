@@ -24,16 +24,21 @@ if TYPE_CHECKING:
 class RunFolder:
     """The files of one run.
 
+    Args:
+        path: The folder.
+        config: What the run is.
+        began_with: What else must be the same for the run to go on, such as its images.
+
     Raises:
-        ConfigError: If the folder holds a run of another configuration.
+        ConfigError: If the folder holds a run of another configuration, or of other images.
     """
 
-    def __init__(self, path: Path, config: TrainConfig) -> None:
+    def __init__(self, path: Path, config: TrainConfig, began_with: dict[str, str]) -> None:
         self.path = path
         self.weights = path / f'{config.name}.safetensors'
         self._state = path / 'state.pt'
         self._log = path / 'log.jsonl'
-        self._claim(path / 'config.yaml', json.loads(json.dumps(asdict(config))))
+        self._claim(path / 'config.yaml', json.loads(json.dumps(asdict(config))) | began_with)
 
     def _claim(self, path: Path, values: dict[str, Any]) -> None:
         """Note the configuration, or check that it is the one the run began with."""
@@ -47,7 +52,7 @@ class RunFolder:
         if changed:
             raise ConfigError(
                 f'{self.path}: holds a run with other values of {", ".join(sorted(changed))}. '
-                'Give another --out, or the configuration it began with.'
+                'Give another --out, or what it began with.'
             )
 
     def log(self, **values: object) -> None:

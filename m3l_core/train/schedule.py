@@ -27,7 +27,7 @@ def make_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.Ada
             {
                 'params': parameters,
                 'weight_decay': 0.0 if exempt else config.weight_decay,
-                'peak_lr': (config.decoder_lr if decoder else None) or config.lr,
+                'peak_lr': config.rate_of(decoder=decoder),
             }
             for (decoder, exempt), parameters in groups.items()
         ],

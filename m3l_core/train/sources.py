@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+import hashlib
+import json
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,6 +37,26 @@ class Sources:
             return text
         return f'{text}, and {len(self.rendered)} rendered ones'
 
+    @property
+    def scores_what_it_learns(self) -> bool:
+        """Whether images that score are among those learned from."""
+        same = self.training.root.resolve() == self.validation.root.resolve()
+        return same and not set(self.training.ids).isdisjoint(self.validation.ids)
+
+    def digest(self) -> str:
+        """Return a hash of which images there are, and of what classes."""
+        parts = [
+            [source.name, list(source.classes.names), list(source.ids)]
+            for source in (self.training, self.validation, self.rendered)
+            if source is not None
+        ]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+    def terms(self, of_start: str) -> str:
+        """Return what weights are subject to that started under the terms `of_start`."""
+        rendered = self.rendered.terms if self.rendered else ''
+        return ' '.join(dict.fromkeys(filter(None, (of_start, self.training.terms, rendered))))
+
     def count_pixels(self) -> torch.Tensor:
         """Return how many pixels of each class the training labels hold, `(K,)`."""
 
@@ -59,10 +81,14 @@ def open_sources(
         validation: Whose `val` split to score on; None takes `data`.
 
     Raises:
-        ConfigError: If they tell different classes apart.
+        ConfigError: If they tell different classes apart, or test images would be learned from.
         DataError: If one of them cannot be read.
     """
     training = open_samples(data, split)
+    if split == 'all' and training.splits.test:
+        raise ConfigError(
+            f'split: all takes in the test images of {data}. Say trainval, or remove test.txt.'
+        )
     scored = open_samples(validation or data, 'val')
     mixed = open_samples(rendered, 'all') if rendered else None
     for path, other in ((validation or data, scored), (rendered, mixed)):

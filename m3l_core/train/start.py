@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import NamedTuple, TYPE_CHECKING
 
 from m3l_core.checkpoint import load
 from m3l_core.errors import ConfigError
 from m3l_core.network import Architecture, LinearFusion
+from m3l_core.weights_file import weights_sha256
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,8 +16,19 @@ if TYPE_CHECKING:
     from m3l_core.train.config import TrainConfig
 
 
-def initial_network(config: TrainConfig, classes: ClassSet, weights: Path | None) -> LinearFusion:
-    """Return the network with weights from chance, or from a checkpoint as `config.init` says.
+class Start(NamedTuple):
+    """Where weights come from."""
+
+    name: str = 'scratch'
+    """File and hash of a checkpoint."""
+    terms: str = ''
+    """What that checkpoint is subject to."""
+
+
+def initial_network(
+    config: TrainConfig, classes: ClassSet, weights: Path | None
+) -> tuple[LinearFusion, Start]:
+    """Return the network with weights from chance or a checkpoint, as `config.init` says.
 
     A checkpoint of other classes gives everything but the layer that tells them apart.
 
@@ -33,16 +45,19 @@ def initial_network(config: TrainConfig, classes: ClassSet, weights: Path | None
             f'init: is scratch, but weights were given. Say init: pretrained to use {weights}.'
         )
     if weights is None:
-        return model
+        return model, Start()
     trained, card = load(weights)
     expected = (model.architecture.embed_dims, model.architecture.depths, config.depth)
     if (card.architecture.embed_dims, card.architecture.depths, card.depth) != expected:
         raise ConfigError(
-            f'{weights}: expected an {config.encoder} that was trained with depth encoded as '
-            f'{config.depth}, got another. Change encoder or depth, or give other weights.'
+            f'{weights}: expected a {config.encoder} with depth encoded as {config.depth}; got '
+            f'widths {card.architecture.embed_dims}, depths {card.architecture.depths} and '
+            f'{card.depth}. Change encoder or depth, or give other weights.'
         )
     state = trained.state_dict()
     if card.classes.names != classes.names:
         state = {name: value for name, value in state.items() if '.classify.' not in name}
     model.load_state_dict(state, strict=False)
-    return model
+    return model, Start(
+        f'{weights.name} {weights_sha256(weights.read_bytes())[:12]}', card.license_note
+    )

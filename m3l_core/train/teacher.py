@@ -11,7 +11,7 @@ def follow(teacher: nn.Module, student: nn.Module, *, momentum: float, step: int
     """Move the teacher a little toward the student: t <- a t + (1 - a) s.
 
     Mean Teacher (Tarvainen and Valpola, NeurIPS 2017): a = min(1 - 1/(step + 1), momentum), so
-    the first steps weigh evenly. Buffers move along; integer ones are copied.
+    the first steps weigh evenly. Floating buffers move along.
 
     Args:
         teacher: The network that is moved.

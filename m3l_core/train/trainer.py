@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     Track = Callable[[Iterable[Batch], int, int], Iterator[Batch]]
     """Shows progress: batches, steps done, steps in all -> the same batches."""
 
+_NOTE_EVERY = 50
+"""Steps between two points of the curves."""
+
 _PICTURES = 4
 """Validation images that TensorBoard shows."""
 
@@ -60,15 +63,16 @@ class Trainer:
         self.config = config
         self.sources = sources
         self.classes = sources.training.classes
-        self.folder = RunFolder(out, config)
         self.device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
-        self.student = initial_network(config, self.classes, weights).to(self.device)
+        network, self._start = initial_network(config, self.classes, weights)
+        self.student = network.to(self.device)
         self.teacher = copy.deepcopy(self.student).eval()
-        self._start = weights.name if weights else 'scratch'
         self._optimizer = make_optimizer(self.student, config.schedule)
         self._masking = torch.Generator().manual_seed(config.seed)
         self._precision = getattr(torch, config.precision)
         self._weights = class_weights(sources.count_pixels()).to(self.device)
+        began_with = {'images': sources.digest(), 'weights': self._start.name}
+        self.folder = RunFolder(out, config, began_with)
         self.step = 0
         self.seconds = 0.0
         self._resume()
@@ -94,7 +98,7 @@ class Trainer:
             self.step += 1
             scores = {}
             last = self.step == self.config.steps
-            if self.step % 50 == 0:
+            if last or self.step % _NOTE_EVERY == 0:
                 self._note(loss.item())
             if last or self.step % self.config.validate_every == 0:
                 scores = self._validate(report)
@@ -105,9 +109,11 @@ class Trainer:
                 self._save(scores)
             if stop and not last:
                 report(f'step {self.step}: stopped as asked; the same command goes on.')
-                return {}
+                break
+        else:
+            scores = scores or self._validate(report)
         self._board.close()
-        return scores or self._validate(report)
+        return scores
 
     def _batches(self) -> Batches:
         return Batches(
@@ -123,8 +129,8 @@ class Trainer:
     def _note(self, loss: float) -> None:
         if not math.isfinite(loss):
             raise TrainingError(
-                f'step {self.step}: the loss is {loss}. Run again from the last save with '
-                'a lower lr, or in float32.'
+                f'step {self.step}: the loss is {loss}. Train into another --out with a lower lr, '
+                'or in float32.'
             )
         self.folder.log(step=self.step, loss=loss, seconds=round(self.seconds))
         rate = self._optimizer.param_groups[0]['lr']
@@ -141,7 +147,7 @@ class Trainer:
             depth=self.config.depth,
             training={
                 'data': self.sources.describe(),
-                'start': self._start,
+                'start': self._start.name,
                 'recipe': asdict(self.config),
                 'steps': self.step,
                 'pairs': self.step * self.config.batch_size,
@@ -150,14 +156,14 @@ class Trainer:
                 'version': __version__,
                 'date': datetime.datetime.now(tz=datetime.timezone.utc).date().isoformat(),
             },
-            metrics={'val': scores} if scores else {},
-            license_note=self.sources.training.terms,
+            metrics={'val': scores} if scores and not self.sources.scores_what_it_learns else {},
+            license_note=self.sources.terms(self._start.terms),
         )
 
     def _learn(self, batch: Batch) -> torch.Tensor:
         """Take one step on a batch; return its loss."""
         self.student.train()
-        batch = Batch(*(tensor.to(self.device, non_blocking=True) for tensor in batch))
+        batch = Batch(*(tensor.to(self.device) for tensor in batch))
         present = draw_present(len(batch.labels), self._masking).to(self.device)
         encoder = self._encoder(batch.labels.shape[1:])
         rgb, depth = encoder(batch.rgb, batch.depth_m)
@@ -180,13 +186,12 @@ class Trainer:
         return InputEncoder(self.card({}), (size[0], size[1])).to(self.device)
 
     def _validate(self, report: Callable[[str], None]) -> dict[str, float]:
-        encoder = self._encoder(self.config.size_at(self.step - 1))
-        validation = self.sources.validation
-        scores = validate(self.teacher, encoder, validation, precision=self._precision)
+        card, validation = self.card({}), self.sources.validation
+        scores = validate(self.teacher, card, validation, precision=self._precision)
         self.folder.log(step=self.step, **scores)
         self._board.numbers('val', scores, step=self.step)
         for index in range(0, len(validation), -(-len(validation) // _PICTURES)):
-            labels = predict(self.teacher, encoder, validation[index], precision=self._precision)
+            labels = predict(self.teacher, card, validation[index], precision=self._precision)
             self._board.prediction(validation[index], labels, step=self.step)
         text = ', '.join(f'{name} {value:.1f}' for name, value in scores.items())
         report(f'step {self.step}: val mIoU % {text}')

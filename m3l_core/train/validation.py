@@ -8,45 +8,53 @@ import torch
 import torch.nn.functional as F
 
 from m3l_core.metrics import CONDITIONS, ConfusionMatrix, mm_robust
+from m3l_core.network.inputs import InputEncoder
+from m3l_core.preprocess import Letterbox
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from m3l_core.data.samples import Sample, Samples
+    from m3l_core.model_card import ModelCard
     from m3l_core.network import LinearFusion
-    from m3l_core.network.inputs import InputEncoder
 
 
 @torch.inference_mode()
 def predict(
-    model: LinearFusion, encoder: InputEncoder, sample: Sample, *, precision: torch.dtype
+    model: LinearFusion, card: ModelCard, sample: Sample, *, precision: torch.dtype
 ) -> dict[str, NDArray[np.uint8]]:
-    """Return the labels `(H, W)` of a sample, at its own size, for each condition."""
+    """Return the labels `(H, W)` of a sample for each condition, as a robot would get them.
+
+    The sample is laid into `card.image_size` and its labels are cut out again at its own size.
+    """
     device = model.alpha.device
-    present = torch.tensor(list(CONDITIONS.values()), device=device)
+    encoder = InputEncoder(card).to(device)
+    box = Letterbox.fit(sample.labels.shape, card.image_size)
+    color = box.place_rgb(sample.rgb, [255 * mean for mean in card.rgb_mean])
+    depth_m = box.place_depth(sample.depth_m)
     rgb, depth = encoder(
-        torch.from_numpy(sample.rgb)[None].to(device),
-        torch.from_numpy(sample.depth_m)[None].to(device),
+        torch.from_numpy(color)[None].to(device), torch.from_numpy(depth_m)[None].to(device)
     )
+    present = torch.tensor(list(CONDITIONS.values()), device=device)
     with torch.autocast(device.type, precision, enabled=precision != torch.float32):
         streams = model.stream_logits(
             rgb.expand(3, -1, -1, -1), depth.expand(3, -1, -1, -1), present
         )
         logits = model.ensemble(streams).float()
-    logits = F.interpolate(logits, sample.labels.shape, mode='bilinear', align_corners=True)
+    logits = F.interpolate(logits, card.image_size, mode='bilinear', align_corners=True)
     labels = logits.argmax(1).to(torch.uint8).cpu().numpy()
-    return dict(zip(CONDITIONS, labels, strict=True))
+    return {name: box.crop(of_one) for name, of_one in zip(CONDITIONS, labels, strict=True)}
 
 
 def validate(
-    model: LinearFusion, encoder: InputEncoder, samples: Samples, *, precision: torch.dtype
+    model: LinearFusion, card: ModelCard, samples: Samples, *, precision: torch.dtype
 ) -> dict[str, float]:
     """Return mIoU in percent for each condition, and `mm_robust`, scored at label size."""
     matrices = {name: ConfusionMatrix(model.architecture.num_classes) for name in CONDITIONS}
     for index in range(len(samples)):
         sample = samples[index]
-        for name, labels in predict(model, encoder, sample, precision=precision).items():
+        for name, labels in predict(model, card, sample, precision=precision).items():
             matrices[name].update(labels, sample.labels)
     scores = {name: matrix.mean_iou() for name, matrix in matrices.items()}
     return scores | {'mm_robust': mm_robust(scores)}

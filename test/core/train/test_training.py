@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from m3l_core.commands.train import add_arguments  # noqa: E402
 from m3l_core.config import from_mapping  # noqa: E402
 from m3l_core.errors import ConfigError, ModelError, TrainingError  # noqa: E402
 from m3l_core.network import Architecture, LinearFusion  # noqa: E402
+from m3l_core.network.inputs import InputEncoder  # noqa: E402
 from m3l_core.train.config import (  # noqa: E402
     FINE_TUNING,
     FROM_SCRATCH,
@@ -31,6 +33,7 @@ from m3l_core.train.sources import open_sources  # noqa: E402
 from m3l_core.train.start import initial_network  # noqa: E402
 from m3l_core.train.teacher import follow  # noqa: E402
 from m3l_core.train.trainer import Trainer  # noqa: E402
+from m3l_core.train.validation import validate  # noqa: E402
 
 CONFIG = TrainConfig(
     name='small',
@@ -164,6 +167,67 @@ def test_each_modality_is_dropped_a_third_of_the_time_and_never_both() -> None:
     assert present.float().mean(0).tolist() == pytest.approx([2 / 3, 2 / 3], abs=0.03)
 
 
+def test_one_step_is_the_one_a_reader_would_write(images: Path, tmp_path: Path) -> None:
+    config = replace(CONFIG, optimizer=OptimizerConfig(warmup=0.5, clip=0.5))
+    trainer = Trainer(config, open_sources(images, 'train'), tmp_path / 'run')
+    batch = trainer._batches().make(0)
+    model = copy.deepcopy(trainer.student).train()
+    masking = torch.Generator().manual_seed(config.seed)
+    present = draw_present(2, masking)
+    encode = InputEncoder(trainer.card({}), config.size_at(0))
+    torch.manual_seed(7)
+    streams = model.stream_logits(*encode(batch.rgb, batch.depth_m), present)
+    weights = class_weights(trainer.sources.count_pixels())
+    supervised_loss(streams, model.ensemble(streams), batch.labels, weights).backward()
+    assert torch.nn.utils.clip_grad_norm_(model.parameters(), 0.5) > 0.5
+    optimizer = make_optimizer(model, config.schedule)
+    set_rate(optimizer, 0, config.steps, config.schedule)
+    assert optimizer.param_groups[0]['lr'] == pytest.approx(1e-3 / 3)
+    optimizer.step()
+    torch.manual_seed(7)
+    trainer._learn(batch)
+    for name, tensor in trainer.student.state_dict().items():
+        assert torch.equal(tensor, model.state_dict()[name]), name
+
+
+def test_what_is_scored_is_the_average(images: Path, tmp_path: Path) -> None:
+    config = replace(CONFIG, steps=12, validate_every=12, optimizer=OptimizerConfig(lr=3e-3))
+    trainer = train(config, images, tmp_path / 'run')
+    card = trainer.card({})
+    samples = trainer.sources.validation
+    scores = {
+        name: validate(network.eval(), card, samples, precision=torch.float32)
+        for name, network in (('teacher', trainer.teacher), ('student', trainer.student))
+    }
+    _, saved = checkpoint.load(trainer.folder.weights)
+    assert saved.metrics['val'] == scores['teacher'] != scores['student']
+
+
+def test_the_batches_are_those_of_the_configuration(images: Path, tmp_path: Path) -> None:
+    config = replace(CONFIG, rendered_share=(0.5, 0.1), cutmix=0.3)
+    sources = replace(open_sources(images, 'train'), rendered=open_sources(images, 'val').training)
+    batches = Trainer(config, sources, tmp_path / 'run')._batches()
+    assert batches.rendered is sources.rendered
+    assert batches.cutmix == 0.3
+    assert batches.rendered_share_at(3) == pytest.approx(0.3)
+
+
+def test_the_average_takes_buffers_along() -> None:
+    student, teacher = torch.nn.BatchNorm1d(1), torch.nn.BatchNorm1d(1)
+    student.running_mean.fill_(4.0)
+    follow(teacher, student, momentum=0.75, step=1000)
+    assert teacher.running_mean.item() == pytest.approx(1)
+
+
+def test_labels_without_any_class_give_no_loss_and_no_nan() -> None:
+    streams = torch.randn(2, 1, 3, 4, 4, requires_grad=True)
+    labels = torch.full((1, 8, 8), 255, dtype=torch.uint8)
+    loss = supervised_loss(streams, streams.mean(0), labels, torch.ones(3))
+    loss.backward()
+    assert loss.item() == 0
+    assert not streams.grad.any()
+
+
 def test_void_pixels_teach_nothing() -> None:
     streams = torch.randn(2, 1, 3, 4, 4)
     labels = torch.full((1, 8, 8), 255, dtype=torch.uint8)
@@ -198,15 +262,15 @@ def test_a_small_run_learns_and_leaves_a_model(images: Path, tmp_path: Path) -> 
 
 
 def test_a_resumed_run_ends_at_the_same_numbers(images: Path, tmp_path: Path) -> None:
-    torch.set_num_threads(1)
     whole = train(CONFIG, images, tmp_path / 'whole')
-    train(CONFIG, images, tmp_path / 'parts', until=4)
+    train(CONFIG, images, tmp_path / 'parts', until=5)  # killed between two saves
     resumed = Trainer(CONFIG, open_sources(images, 'train'), tmp_path / 'parts')
     assert resumed.step == 4
     rest = train(CONFIG, images, tmp_path / 'parts')
-    wanted = whole.student.state_dict()
-    for name, tensor in rest.student.state_dict().items():
-        assert torch.equal(tensor, wanted[name]), name
+    for mine, theirs in ((rest.student, whole.student), (rest.teacher, whole.teacher)):
+        wanted = theirs.state_dict()
+        for name, tensor in mine.state_dict().items():
+            assert torch.equal(tensor, wanted[name]), name
 
 
 def test_another_configuration_is_refused_in_the_same_folder(images: Path, tmp_path: Path) -> None:
@@ -230,7 +294,8 @@ def test_a_run_starts_from_the_weights_of_another(images: Path, tmp_path: Path) 
     wanted = first.teacher.state_dict()
     for name, tensor in trainer.student.state_dict().items():
         assert torch.equal(tensor, wanted[name]), name
-    assert trainer.card({}).training['start'] == 'small.safetensors'
+    assert trainer.card({}).training['start'].startswith('small.safetensors ')
+    assert 'NYU Depth v2' in trainer.card({}).license_note
 
 
 def test_weights_and_init_must_agree(images: Path, tmp_path: Path) -> None:
@@ -242,7 +307,7 @@ def test_weights_and_init_must_agree(images: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match='is scratch, but weights were given'):
         Trainer(CONFIG, sources, tmp_path / 'other', weights=weights)
     b1 = replace(CONFIG, init='pretrained', encoder='b1')
-    with pytest.raises(ConfigError, match='expected an b1'):
+    with pytest.raises(ConfigError, match='expected a b1'):
         Trainer(b1, sources, tmp_path / 'third', weights=weights)
 
 
@@ -293,13 +358,13 @@ def test_other_classes_take_all_but_the_last_layer(images: Path, tmp_path: Path)
     trained, _ = checkpoint.load(weights)
     classes = ClassSet(tuple('abcdefghijklm'), NYU13.palette)
     config = replace(CONFIG, init='pretrained')
-    model = initial_network(config, classes, weights)
+    model, _ = initial_network(config, classes, weights)
     assert torch.equal(
         model.encoder.stages[0].embed.proj.weight,
         trained.state_dict()['encoder.stages.0.embed.proj.weight'],
     )
     assert not torch.equal(model.decoder.classify.weight, trained.decoder.classify.weight)
-    same = initial_network(config, NYU13, weights)
+    same, _ = initial_network(config, NYU13, weights)
     assert torch.equal(same.decoder.classify.weight, trained.decoder.classify.weight)
 
 
@@ -310,3 +375,30 @@ def test_shipped_weights_go_by_their_name() -> None:
     assert checkpoint.load(given.weights)[1].name == 'nyuv2_b0'
     other = parser.parse_args(['run.yaml', '--data', 'x', '--weights', 'mine.safetensors'])
     assert other.weights == Path('mine.safetensors')
+
+
+def test_other_images_are_refused_in_the_same_folder(images: Path, tmp_path: Path) -> None:
+    train(CONFIG, images, tmp_path / 'run', until=2)
+    with pytest.raises(ConfigError, match='other values of images'):
+        Trainer(CONFIG, open_sources(images, 'trainval'), tmp_path / 'run')
+
+
+def test_a_start_that_fails_leaves_the_folder_free(images: Path, tmp_path: Path) -> None:
+    sources = open_sources(images, 'train')
+    with pytest.raises(ConfigError):
+        Trainer(replace(CONFIG, init='pretrained'), sources, tmp_path / 'run')
+    assert Trainer(CONFIG, sources, tmp_path / 'run').step == 0
+
+
+def test_scores_on_images_that_were_learned_from_are_not_recorded(
+    images: Path, tmp_path: Path
+) -> None:
+    config = replace(CONFIG, split='trainval', steps=1, save_every=1)
+    trainer = train(config, images, tmp_path / 'run')
+    _, card = checkpoint.load(trainer.folder.weights)
+    assert card.metrics == {}
+
+
+def test_test_images_are_not_learned_from(images: Path) -> None:
+    with pytest.raises(ConfigError, match='takes in the test images'):
+        open_sources(images, 'all')
