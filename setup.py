@@ -18,7 +18,7 @@ ROS_WHEELS = 'platform_machine == "x86_64" and sys_platform == "linux" and pytho
 
 EXTRAS = {
     # before 2.6, torch.load(weights_only=True) could still be made to run code (CVE-2025-32434)
-    'train': ['torch>=2.6', 'safetensors', 'onnx', 'rich'],
+    'train': ['torch>=2.6', 'safetensors', 'onnx', 'rich', 'tensorboard'],
     'openvino': ['openvino>=2024.4'],
     # from 10.3 on, networks are strongly typed, which the exported graph relies on
     'tensorrt': ['tensorrt>=10.3', 'pycuda'],
