@@ -1,10 +1,10 @@
 """A picture to look at, and how far the modes agree where nobody has labelled anything.
 
 Six distinct frames of a sequence under each mode: what the network says with both cameras, with
-color alone and with depth alone. Under the picture's rows, over all distinct frames: the share of
-pixels in which two modes disagree.
+color alone and with depth alone. Printed, over all distinct frames: the share of pixels in which two
+modes disagree.
 
-    python benchmarks/look.py FOLDER OUT.png [--model MODEL.onnx] [--json OUT.json]
+    python benchmarks/look.py FOLDER OUT.jpg [--model MODEL.onnx] [--json OUT.json]
 
 FOLDER holds `*.color.*` and `*.depth.png` (uint16 millimeters), as 7-Scenes does.
 """
@@ -58,8 +58,8 @@ def main() -> None:
     shown = np.linspace(0, len(frames) - 1, SHOWN).round().astype(int)
     rows = [row(frames[i], labels[i], engine.card.classes) for i in shown]
     picture = np.vstack([*rows, legend(engine.card.classes, rows[0].shape[1])])
-    png = cv2.imencode('.png', picture[..., ::-1])[1].tobytes()
-    write_atomically(arguments.out, png)
+    image = cv2.imencode(arguments.out.suffix, picture[..., ::-1])[1].tobytes()
+    write_atomically(arguments.out, image)
     report = {'frames': len(frames), 'disagreement_percent': disagreement(labels)}
     text = json.dumps(report, indent=2)
     print(text)
