@@ -1,8 +1,8 @@
 """A picture to look at, and how far the modes agree where nobody has labelled anything.
 
 Six distinct frames of a sequence under each mode: what the network says with both cameras, with
-color alone and with depth alone. Printed, over all distinct frames: the share of pixels in which two
-modes disagree.
+color alone and with depth alone. Printed, over all distinct frames: the share of pixels in which
+two modes disagree.
 
     python benchmarks/look.py FOLDER OUT.jpg [--model MODEL.onnx] [--json OUT.json]
 
