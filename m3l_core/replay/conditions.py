@@ -12,7 +12,7 @@ def checked(limits: Limits, summary: dict[str, Any]) -> dict[str, Any]:
     """Return `conditions`, one entry for each limit, and whether all `passed`.
 
     A limit on something that was not measured is not kept: a test that looked at nothing must
-    not pass.
+    not pass. Nor does a run without a mask.
 
     Args:
         limits: What is asked.
@@ -27,17 +27,26 @@ def checked(limits: Limits, summary: dict[str, Any]) -> dict[str, Any]:
         p99_ms = summary['latency']['p99_ms']
         conditions.append(_at_most('latency p99', limits.latency_ms, p99_ms, 'ms'))
     if limits.switch_s is not None:
-        conditions += [
-            _at_most(
-                f'switch to {fault["expected_mode"]}', limits.switch_s, fault['switch_s'], 's'
-            )
-            for fault in summary['faults']
-            if fault['expected_mode'] is not None
-        ]
+        conditions += _switches(limits.switch_s, summary['faults'])
     conditions += [
         _mean_iou(name, least, summary['truth']) for name, least in limits.mean_iou.items()
     ]
+    if not summary['frames']:
+        conditions.append({'name': 'masks', 'limit': '>= 1', 'got': '0', 'passed': False})
     return {'conditions': conditions, 'passed': all(c['passed'] for c in conditions)}
+
+
+def _switches(limit_s: float, faults: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return a condition for each fault after which a mode must follow, or one that fails."""
+    found = [
+        _at_most(f'switch to {fault["expected_mode"]}', limit_s, fault['switch_s'], 's')
+        for fault in faults
+        if fault['expected_mode'] is not None
+    ]
+    if found:
+        return found
+    nothing = _at_most('switch', limit_s, None, 's')
+    return [nothing | {'got': 'no fault that a mode must follow'}]
 
 
 def _at_most(name: str, limit: float, got: float | None, unit: str) -> dict[str, Any]:
