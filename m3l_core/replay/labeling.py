@@ -65,6 +65,8 @@ class Labeler:
         self._segmenter = replayed.segmenter
         self._options = replayed.options
         self._min_confidence = replayed.parameters.labeling.min_confidence
+        offset_s = replayed.parameters.stream.depth_stamp_offset
+        self._depth_offset_ns = round(1e9 * offset_s)
         self._throttle = Throttle(replayed.parameters.labeling.max_rate)
         self._stream = stream
         self._timing = timing
@@ -183,17 +185,18 @@ class Labeler:
             return None  # the fallback's camera sees something else
         is_rgb = taken.anchor is Modality.RGB
         anchor = _arrival(taken.rgb if is_rgb else taken.depth)
-        within_ns = SAME_MOMENT_NS
+        at_ns, within_ns = anchor.taken_ns, SAME_MOMENT_NS
         if not is_rgb:  # Label images have the stamps of RGB, which depth is a little off.
             within_ns = max(within_ns, self._stream.statistics(taken.receive_ns).gap_ns)
-        truth = self._truth.at(anchor.taken_ns, within_ns)
+            at_ns += self._depth_offset_ns
+        truth = self._truth.at(at_ns, within_ns)
         if truth is None:
             self.truth_scores.without += 1
             return None
         if truth.shape != labels.shape:
             height, width = labels.shape
             raise DataError(
-                f'label image at {anchor.taken_ns} ns: expected {width}x{height} pixels as the '
+                f'label image at {at_ns} ns: expected {width}x{height} pixels as the '
                 f'camera image has, got {truth.shape[1]}x{truth.shape[0]}. '
                 'Give label images of the size of the camera images.'
             )

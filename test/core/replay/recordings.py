@@ -19,7 +19,13 @@ ReplayIt = Callable[..., dict[str, Any]]
 
 
 def write_bag(
-    path: Path, frames: list[RgbdFrame], *, count: int, labels: bool = True, size: int = 1
+    path: Path,
+    frames: list[RgbdFrame],
+    *,
+    count: int,
+    labels: bool = True,
+    size: int = 1,
+    depth_behind_ns: int = 0,
 ) -> Path:
     """Write a bag at 20 Hz; labels are 3 where depth is nearer than 2 m, else 11."""
     pytest.importorskip('rosbags')
@@ -34,7 +40,7 @@ def write_bag(
             writer.write_rgb(rgb, stamp_ns)
             depth_mm = (1000 * frame.depth_m).astype(np.uint16)
             depth_mm[-1, -1] = 500 + index
-            writer.write_depth(depth_mm, stamp_ns)
+            writer.write_depth(depth_mm, stamp_ns - depth_behind_ns, receive_ns=stamp_ns)
             if labels:
                 truth = np.where(frame.depth_m < 2, 3, 11).astype(np.uint8)
                 writer.write_labels(truth[::size, ::size], stamp_ns)

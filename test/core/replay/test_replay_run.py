@@ -8,18 +8,23 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 import pytest
-from recordings import PERIOD_NS, START_NS
+from recordings import PERIOD_NS, START_NS, write_bag
 
 from m3l_core.bags.reading import Bag
-from m3l_core.bags.topics import DEPTH_TOPIC
+from m3l_core.bags.topics import DEPTH_TOPIC, find_topics
 from m3l_core.bags.writing import BagWriter
 from m3l_core.errors import BagError
 from m3l_core.frames import RgbdFrame
 from m3l_core.metrics import confusion_counts
+from m3l_core.replay.parameters import read_parameters
+from m3l_core.replay.run import replay
 from m3l_core.replay.scenario import FaultConfig, OutagesConfig, Scenario
+from m3l_core.replay.setting import Options, Replayed
 
 if TYPE_CHECKING:
     from recordings import ReplayIt
+
+    from m3l_core.runtime import Segmenter
 
 
 STORES = pytest.importorskip('rosbags.typesys')
@@ -181,6 +186,21 @@ def test_masks_of_depth_alone_are_scored_by_their_own_stamps(replay_it: ReplayIt
     )
     plain = replay_it(FaultConfig(kind='drop', modality='rgb'), name='plain')
     assert shifted['truth']['by_used'] == plain['truth']['by_used']
+
+
+def test_stamps_of_depth_are_corrected_before_the_truth_is_looked_up(
+    rooms: list[RgbdFrame], tiny_files: Path, segmenter: Segmenter, tmp_path: Path
+) -> None:
+    """The clock of depth is 5 s behind, and color is silent."""
+    late_ns = 5_000_000_000
+    bag_path = write_bag(tmp_path / 'bag', rooms, count=8, depth_behind_ns=late_ns)
+    parameters = read_parameters(None, {'model': str(tiny_files), 'depth_stamp_offset': 5.0})
+    with Bag(bag_path) as bag:
+        replayed = Replayed(bag, find_topics(bag), segmenter, parameters, Options())
+        drop = FaultConfig(kind='drop', modality='rgb')
+        truth = replay(replayed, Scenario(faults=(drop,)), tmp_path)['truth']
+    assert truth['by_used']['depth']['frames'] > 0
+    assert truth['without'] == 0
 
 
 def test_a_bag_without_one_image_is_refused(
