@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from m3l_core.replay.bags import Job
     from m3l_core.replay.parameters import Parameters
+    from m3l_core.replay.scenario import Scenario
     from m3l_core.replay.setting import EngineTime
 
 
@@ -134,6 +135,7 @@ def _jobs(arguments: argparse.Namespace, out: Path) -> list[Job]:
     from m3l_core.replay.bags import Job, named_bags
     from m3l_core.replay.scenario import load_scenario
     from m3l_core.replay.setting import Options
+    from m3l_core.replay.truth import KNOWN_IDS
 
     if arguments.ray is not None and arguments.out is None:
         raise ConfigError(
@@ -144,17 +146,19 @@ def _jobs(arguments: argparse.Namespace, out: Path) -> list[Job]:
     if arguments.compare_every < 0:
         raise ConfigError(f'--compare-every: expected 0 or more, got {arguments.compare_every}.')
     parameters = _parameters(arguments)
+    named = named_bags(arguments.bags)
     scenarios = tuple(
         scenario
         for given in dict.fromkeys(arguments.scenario or ['none'])
         for scenario in load_scenario(given, arguments.seed)
     )
+    _expect_distinct(scenarios)
     options = Options(
         engine_ms=_engine_ms(arguments),
         compare_every=arguments.compare_every,
         fallback_topic=arguments.fallback_topic,
-        truth=arguments.truth,
-        truth_ids=arguments.truth_ids,
+        truth=_absolute(arguments.truth, is_path=Path(arguments.truth).is_dir()),
+        truth_ids=_absolute(arguments.truth_ids, is_path=arguments.truth_ids not in KNOWN_IDS),
     )
     return [
         Job(
@@ -165,28 +169,52 @@ def _jobs(arguments: argparse.Namespace, out: Path) -> list[Job]:
             parameters=parameters,
             options=options,
             out=out.absolute(),
+            threads=_share_of_threads(arguments.workers, len(named)),
             video=arguments.video,
             report=arguments.out is not None and not arguments.no_report,
         )
-        for path, name in named_bags(arguments.bags)
+        for path, name in named
     ]
 
 
 def _parameters(arguments: argparse.Namespace) -> Parameters:
-    """Return the node's parameters; processes side by side share the processor's threads."""
+    """Return the node's parameters, with a path of the network that holds in any folder."""
+    from dataclasses import replace
+
     from m3l_core.replay.parameters import read_parameters
 
     overrides = {
         key: getattr(arguments, key) for key in ('model', 'backend', 'precision', 'threads')
     }
     parameters = read_parameters(arguments.params, overrides)
-    at_a_time = min(arguments.workers, len(arguments.bags))
-    if parameters.engine.threads == 0 and at_a_time > 1:  # or each would take all of them
-        overrides['threads'] = max(1, (os.cpu_count() or 1) // at_a_time)
-        parameters = read_parameters(arguments.params, overrides)
     for warning in parameters.warnings:
         print(f'm3l: warning: {warning}', file=sys.stderr)
-    return parameters
+    if not parameters.engine.model:
+        return parameters
+    model = str(parameters.engine.model_path.absolute())
+    return replace(parameters, engine=replace(parameters.engine, model=model))
+
+
+def _share_of_threads(workers: int, bags: int) -> int:
+    """Return the threads of each of some engines side by side; 0 for one, which takes all."""
+    at_a_time = min(workers, bags)
+    return max(1, (os.cpu_count() or 1) // at_a_time) if at_a_time > 1 else 0
+
+
+def _expect_distinct(scenarios: Sequence[Scenario]) -> None:
+    """Refuse two scenarios whose runs would go into one folder."""
+    titles = [scenario.title for scenario in scenarios]
+    twice = [title for title in dict.fromkeys(titles) if titles.count(title) > 1]
+    if twice:
+        raise ConfigError(
+            f'--scenario: expected files of different names, got {", ".join(twice)} more than '
+            'once. Rename one.'
+        )
+
+
+def _absolute(given: str, *, is_path: bool) -> str:
+    """Return a path that other processes and machines find too; what is none as it is."""
+    return str(Path(given).absolute()) if is_path else given
 
 
 def _engine_ms(arguments: argparse.Namespace) -> EngineTime:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 import hashlib
 import json
+from pathlib import Path
 import shutil
 from typing import Any, TYPE_CHECKING
 
+from m3l_core import __version__
 from m3l_core.bags.reading import Bag
 from m3l_core.bags.topics import find_topics, RgbdTopics
 from m3l_core.errors import M3lError
@@ -18,7 +20,6 @@ from m3l_core.runtime import open_engine, Segmenter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from m3l_core.bags.many import Advance
     from m3l_core.classes import ClassSet
@@ -40,6 +41,8 @@ class Job:
         topics: Those that are given; the others are guessed.
         scenarios: One run each.
         parameters: Those of the node.
+        threads: Of the engine where the parameters leave it open; 0 leaves it to the engine.
+            It is no part of what a run is known by: with other `--workers` it is another.
         options: Those of the replay.
         out: Folder of the replay.
         video: Whether a film of every run is wanted.
@@ -53,6 +56,7 @@ class Job:
     parameters: Parameters
     options: Options
     out: Path
+    threads: int = 0
     video: bool = False
     report: bool = True
 
@@ -91,7 +95,8 @@ def replay_bag(job: Job, advance: Advance) -> list[dict[str, Any]]:
         missing = [number for number, summary in enumerate(summaries) if summary is None]
         with Bag(job.bag) as bag:
             topics = _topics(bag, job)
-            settings = job.parameters.engine
+            parameters = _with_threads(job)
+            settings = parameters.engine
             engine = open_engine(
                 settings.model_path,
                 settings.backend,
@@ -99,7 +104,7 @@ def replay_bag(job: Job, advance: Advance) -> list[dict[str, Any]]:
                 threads=settings.threads,
             )
             try:
-                replayed = Replayed(bag, topics, Segmenter(engine), job.parameters, job.options)
+                replayed = Replayed(bag, topics, Segmenter(engine), parameters, job.options)
                 for done, number in enumerate(missing):
                     summaries[number] = _run(
                         job, replayed, job.scenarios[number], keys[number],
@@ -116,6 +121,8 @@ def _run(
     """Do one run in a folder beside its own, and rename that when all of it is there."""
     folder = job.folder(scenario)
     partial = folder.with_name(f'.{folder.name}.partial')
+    bag_path = str(job.bag.resolve())
+    _expect_own(folder, bag_path)
     try:
         for old in (partial, folder):
             if old.exists():
@@ -124,7 +131,8 @@ def _run(
         classes = replayed.segmenter.engine.card.classes
         observers = _observers(partial, classes, job)
         summary = replay(replayed, scenario, partial, observers=observers, advance=advance)
-        summary |= {'bag': job.name, 'folder': str(folder.relative_to(job.out)), 'key': key}
+        place = str(folder.relative_to(job.out))
+        summary |= {'bag': job.name, 'bag_path': bag_path, 'folder': place, 'key': key}
         write_atomically(partial / SUMMARY, json.dumps(summary, indent=1).encode())
         partial.rename(folder)
     except OSError as error:
@@ -146,23 +154,46 @@ def _observers(folder: Path, classes: ClassSet, job: Job) -> Sequence[Observer]:
 
 def _finished(folder: Path, key: str) -> dict[str, Any] | None:
     """Return the summary of a run that was done before with the same key, or None."""
-    try:
-        summary: dict[str, Any] = json.loads((folder / SUMMARY).read_text(encoding='utf-8'))
-    except (OSError, ValueError):
-        return None
+    summary = _summary(folder)
     return summary if summary.get('key') == key else None
+
+
+def _summary(folder: Path) -> dict[str, Any]:
+    """Return the summary of a run; nothing if there is none, or half of one."""
+    try:
+        summary = json.loads((folder / SUMMARY).read_text(encoding='utf-8'))
+    except (OSError, ValueError):
+        return {}
+    return summary if isinstance(summary, dict) else {}
+
+
+def _expect_own(folder: Path, bag_path: str) -> None:
+    """Refuse to take the place of the run of another bag of the same name."""
+    other = _summary(folder).get('bag_path', bag_path)
+    if other != bag_path:
+        raise M3lError(
+            f'{folder}: expected a run of {bag_path}, got one of {other}. Give another --out.'
+        )
+
+
+def _with_threads(job: Job) -> Parameters:
+    """Return the parameters with the threads that the engine gets."""
+    engine = job.parameters.engine
+    return replace(job.parameters, engine=replace(engine, threads=engine.threads or job.threads))
 
 
 def _key(job: Job, scenario: Scenario) -> str:
     """Return what is the same for two runs only if they would give the same."""
     model = job.parameters.engine.model_path
     about = {
+        'version': __version__,
         'bag': _identity(job.bag),
         'model': _identity(model),
         'parameters': job.parameters.to_dict(),
         'topics': asdict(job.topics),
         'scenario': asdict(scenario),
         'options': asdict(job.options),
+        'truth': _truth_identity(job.options),
         'video': job.video,
         'report': job.report,
     }
@@ -174,6 +205,14 @@ def _identity(path: Path) -> list[Any]:
     files = sorted(path.iterdir()) if path.is_dir() else [path]
     stats = [(file.name, file.stat()) for file in files if file.is_file()]
     return [str(path.resolve()), *((name, s.st_size, s.st_mtime_ns) for name, s in stats)]
+
+
+def _truth_identity(options: Options) -> list[Any]:
+    """Return what is in the files that say what is right; a topic of the bag is in the bag."""
+    folder, ids = Path(options.truth), Path(options.truth_ids)
+    of_folder = _identity(folder) if folder.is_dir() else []
+    of_ids = hashlib.sha256(ids.read_bytes()).hexdigest() if ids.is_file() else ''
+    return [of_folder, of_ids]
 
 
 def _topics(bag: Bag, job: Job) -> RgbdTopics:

@@ -51,6 +51,10 @@ class Truth(Protocol):
         """Release the files."""
 
 
+KNOWN_IDS = ('classes', 'nyu40')
+"""What ids may mean without a file that says so."""
+
+
 def id_table(ids: str, classes: ClassSet) -> NDArray[np.uint8]:
     """Return the class index of each of the 256 ids that a label image may hold.
 

@@ -10,9 +10,10 @@ import subprocess
 import sys
 import time
 
+import cv2
 import numpy as np
 import pytest
-from recordings import write_bag
+from recordings import START_NS, write_bag
 
 from m3l_core.cli import main
 from m3l_core.frames import RgbdFrame
@@ -90,6 +91,63 @@ def test_runs_that_are_done_are_not_done_again(
     assert records.stat().st_mtime_ns != before
 
 
+def test_more_workers_and_more_bags_keep_the_runs_that_are_done(
+    short_bags: list[Path], tiny_files: Path, tmp_path: Path
+) -> None:
+    command = ['replay', '--no-report', '--model', str(tiny_files), '--out', str(tmp_path)]
+    assert main([*command, str(short_bags[0])]) == 0
+    records = tmp_path / 'runs' / 'a' / 'none' / 'records.jsonl'
+    before = records.stat().st_mtime_ns
+    assert main([*command, *map(str, short_bags[:2]), '--workers', '2']) == 0
+    assert records.stat().st_mtime_ns == before
+    assert main([*command, str(short_bags[0]), '--threads', '1']) == 0  # now it was asked for
+    assert records.stat().st_mtime_ns != before
+
+
+def test_other_truth_is_scored_anew(
+    short_bags: list[Path], tiny_files: Path, tmp_path: Path
+) -> None:
+    labels, ids = tmp_path / 'labels', tmp_path / 'ids.yaml'
+    labels.mkdir()
+    ids.write_text('{1: chair, 2: wall}')
+
+    def class_of_truth(value: int) -> str:
+        cv2.imwrite(str(labels / f'{START_NS}.png'), np.full((64, 96), value, np.uint8))
+        replay(
+            short_bags[0], '--model', tiny_files, '--out', tmp_path / 'out',
+            '--truth', labels, '--truth-ids', ids,
+        )  # fmt: skip
+        (run,) = summary_of(tmp_path / 'out')['runs']
+        pixels = np.sum(run['truth']['overall']['confusion'], axis=1)
+        return run['classes'][int(pixels.argmax())]
+
+    assert [class_of_truth(1), class_of_truth(2)] == ['chair', 'wall']
+    ids.write_text('{1: chair, 2: sofa}')
+    assert class_of_truth(2) == 'sofa'
+
+
+def test_a_run_of_another_bag_of_the_same_name_is_not_replaced(
+    rooms: list[RgbdFrame], tiny_files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bags = [write_bag(tmp_path / place / 'bag', rooms, count=4) for place in ('one', 'two')]
+    out, model = tmp_path / 'out', ('--model', tiny_files)
+    assert replay(bags[0], *model, '--out', out) == 0
+    records = out / 'runs' / 'bag' / 'none' / 'records.jsonl'
+    before = records.stat().st_mtime_ns
+    assert replay(bags[1], *model, '--out', out) == 2
+    assert records.stat().st_mtime_ns == before
+    assert f'expected a run of {bags[1]}, got one of {bags[0]}.' in capsys.readouterr().err
+
+
+def test_a_bag_of_which_no_frame_is_labeled_does_not_pass(
+    short_bags: list[Path], tiny_files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    silence = ', '.join(f'{{kind: drop, modality: {name}}}' for name in ('rgb', 'depth'))
+    own = scenario(tmp_path, f'faults: [{silence}]')
+    assert replay(short_bags[0], '--model', tiny_files, '--scenario', own) == 1
+    assert 'NOT KEPT: a, own: masks >= 1, got 0' in capsys.readouterr().out
+
+
 def test_a_replay_that_was_killed_goes_on_where_it_was(
     rooms: list[RgbdFrame], short_bags: list[Path], tiny_files: Path, tmp_path: Path
 ) -> None:
@@ -152,6 +210,15 @@ def test_limits_decide_the_exit_code(
     assert replay(bag_path, '--model', tiny_files, '--scenario', own) == code
 
 
+def test_a_switch_that_no_fault_asks_for_is_not_kept(
+    bag_path: Path, tiny_files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = scenario(tmp_path, 'limits: {switch_s: 0.5}')
+    assert replay(bag_path, '--model', tiny_files, '--scenario', own) == 1
+    expected = 'own: switch <= 0.5 s, got no fault that a mode must follow'
+    assert expected in capsys.readouterr().out
+
+
 def refusal(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
     assert replay(*arguments) == 2
     text = capsys.readouterr().err
@@ -181,6 +248,12 @@ def test_wrong_input_is_answered_in_one_line(
     own = scenario(tmp_path, 'faluts: []')
     assert f'{own}.faluts: unknown key, expected one of' in refusal(
         capsys, bag, *model, '--scenario', own
+    )
+    own.write_text('seed: 2')
+    (tmp_path / 'one').mkdir()
+    other = scenario(tmp_path / 'one', 'seed: 1')
+    assert '--scenario: expected files of different names, got own more than once' in refusal(
+        capsys, bag, *model, '--scenario', own, '--scenario', other
     )
     half = write_bag(tmp_path / 'half', rooms, count=2, size=2)
     assert 'expected 96x64 pixels as the camera image has, got 48x32' in refusal(
