@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from dataclasses import dataclass
 from enum import Enum
+import math
 from threading import Lock, Thread
 from time import perf_counter
 from typing import Protocol, TYPE_CHECKING
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
 _REMEMBERED_FRAMES = 300
 """How many engine times the percentiles look back."""
+
+_LOOK_EVERY_S = 0.2
+"""How often frames that nobody wants labels of are looked at all the same."""
 
 _LOADING = Lock()
 """One network is loaded at a time, however often a node is configured and cleaned up."""
@@ -89,6 +93,7 @@ class Inference:
         self._inbox = inbox
         self._listener = listener
         self._seeing = Seeing(cv_bridge_decoder())
+        self._looked_s = -math.inf
         self.state = EngineState.BUILDING
         self.problem = ''
         self.segmenter: Segmenter | None = None
@@ -140,6 +145,8 @@ class Inference:
             reason = self._listener.why_skip(taken)
             if reason:
                 self.skipped[reason] += 1
+                if perf_counter() - self._looked_s > _LOOK_EVERY_S:
+                    self._look(taken)  # the mode must follow although nobody wants labels
                 continue
             labeled = self._label(segmenter, taken)
             if labeled is not None and not self._inbox.is_closed:
@@ -154,24 +161,34 @@ class Inference:
 
     def _label(self, segmenter: Segmenter, taken: Taken) -> Labeled | None:
         """Return the labels of what was taken, or None if its images are of no use."""
+        start = perf_counter()
+        seen = self._look(taken)
+        decode_ms = 1e3 * (perf_counter() - start)
+        if seen is None or seen.frame is None:
+            return None
         try:
-            start = perf_counter()
-            seen = self._seeing.look(taken.rgb, taken.depth, receive_ns=taken.receive_ns)
-            decode_ms = 1e3 * (perf_counter() - start)
-            self._inbox.note_content(seen.findings)
-            for problem in seen.problems:
-                self._count_bad(problem)
-            if seen.frame is None:
-                return None
             segmentation = segmenter.segment(seen.frame)
         except EngineError:
             raise
         except Exception as error:  # Nothing that a message contains may end the node.
-            self._count_bad(str(error) if isinstance(error, FrameError) else f'frame: {error!r}.')
+            self._count_bad(f'frame: {error!r}.')
             return None
         self.labeled += 1
         self.engine_ms.append(segmentation.engine_ms)
         return Labeled(taken, seen, segmentation, decode_ms)
+
+    def _look(self, taken: Taken) -> Seen | None:
+        """Decode what was taken and note how healthy it is; None if that cannot be done."""
+        self._looked_s = perf_counter()
+        try:
+            seen = self._seeing.look(taken.rgb, taken.depth, receive_ns=taken.receive_ns)
+        except Exception as error:  # Nothing that a message contains may end the node.
+            self._count_bad(str(error) if isinstance(error, FrameError) else f'frame: {error!r}.')
+            return None
+        self._inbox.note_content(seen.findings)
+        for problem in seen.problems:
+            self._count_bad(problem)
+        return seen
 
     def _count_bad(self, problem: str) -> None:
         self.bad_frames[problem.split(':')[0]] += 1

@@ -91,7 +91,8 @@ def _spin(node: SegmentNode) -> None:
     Fast DDS drops bytes that are no message; others tell rclpy, which would end the spin.
     """
     refused = middleware_error()
-    while not node.failed.done():
+    # rclpy returns, rather than raises, when the context ends while a callback runs.
+    while rclpy.ok() and not node.failed.done():
         try:
             rclpy.spin_until_future_complete(node, node.failed)
         except refused as error:

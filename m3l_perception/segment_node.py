@@ -128,6 +128,7 @@ class SegmentNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed ev
 
     def _activate(self, state: LifecycleState, inbox: Inbox) -> TransitionCallbackReturn:
         self._inputs = Inputs(self, self.parameters.node, inbox)
+        self._problem = ''
         self._active_since_ns = time.monotonic_ns()
         result = super().on_activate(state)
         self._publish_mode(Mode.NO_INPUT, 'starting')
@@ -305,8 +306,8 @@ class SegmentNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed ev
         report = Report(self.get_fully_qualified_name().lstrip('/'))
         if self._inference is not None:
             report.add_engine(self._inference, (self._warning, self._outputs.cloud_problem))
-        elif self._problem:
-            report.add_problem('engine', self._problem)
+        if self._problem and not self._is_engine_failed():
+            report.add_problem('node' if self._inference else 'engine', self._problem)
         if self._inbox is not None and self._inputs is not None:
             counted = self._inbox.statistics()
             report.add_inputs(self._inputs, counted, mode=self._mode, active_s=self._active_s())

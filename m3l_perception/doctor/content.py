@@ -21,6 +21,8 @@ def described(message: Any, *, is_depth: bool) -> dict[str, Any]:  # noqa: ANN40
         return _depth(decode_depth(message)) if is_depth else _rgb(decode_rgb(message))
     except FrameError as error:
         return {'problem': str(error)}
+    except Exception as error:  # whatever is in a message, the doctor goes on
+        return {'problem': f'cannot be decoded: {error!r}.'}
 
 
 def _rgb(rgb: Any) -> dict[str, Any]:  # noqa: ANN401

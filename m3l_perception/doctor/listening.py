@@ -74,7 +74,7 @@ class _Ear:
         return replace(
             times,
             frame_id=self._last.header.frame_id,
-            encoding=getattr(self._last, 'encoding', '') or self._last.format,
+            encoding=getattr(self._last, 'encoding', '') or getattr(self._last, 'format', ''),
             **described(self._last, is_depth=is_depth),
         )
 

@@ -104,7 +104,7 @@ def test_diagnostics_name_both_topics_when_nothing_comes(
         status = watcher.wait_for_diagnostic(modality, is_error)
         assert status.message.startswith(f'/{modality}/image: nothing for ')
         assert status.message.endswith(' s: 1 publisher, but no image arrives')
-    node.wait_for_log('/rgb/image: nothing for 2.')
+    node.wait_for_log('/rgb/image: nothing for ')
 
 
 @pytest.mark.usefixtures('camera')
@@ -112,7 +112,7 @@ def test_topic_of_the_transport_is_named_when_nobody_publishes_it(
     tmp_path: Path, model: Path, watcher: Watcher
 ) -> None:
     with segment(tmp_path, model=model, rgb_transport='compressed') as node:
-        node.wait_for_log('/rgb/image/compressed: nothing for 2.')
+        node.wait_for_log('/rgb/image/compressed: nothing for ')
         status = watcher.wait_for_diagnostic('rgb', lambda s: 'nothing for' in s.message)
         assert status.message.endswith('no publisher')
 
