@@ -6,7 +6,7 @@ cycles stamps go on when the bag starts again, in the second half they jump back
 gap between labels after each change beside what is promised, whether the mode followed, and what
 the node's process holds at minute 2 and at the end.
 
-    python benchmarks/soak.py [--bag BAG] [--cycles 50] [--seconds 6] [--seed 0] [--json]
+    python benchmarks/soak.py [--bag BAG] [--cycles 50] [--seconds 8] [--seed 0] [--json]
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def main() -> int:
     parser.add_argument('--bag', type=Path, default=sample_bag())
     parser.add_argument('--model', type=Path, default=default_model())
     parser.add_argument('--cycles', type=int, default=50, help='failures (50)')
-    parser.add_argument('--seconds', type=float, default=6, help='least time of each state (6)')
+    parser.add_argument('--seconds', type=float, default=8, help='least time of each state (8)')
     parser.add_argument('--seed', type=int, default=0, help='of the order of failures (0)')
     parser.add_argument('--out', type=Path, default=Path('out/soak'), help='logs (out/soak)')
     parser.add_argument('--json', action='store_true', help='one JSON object instead of tables')
