@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
     from m3l_core.extract import Extraction
 
-SOME_BAGS_FAILED = 1
-ALL_BAGS_FAILED = 2
+BAGS_FAILED = 2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -78,16 +77,17 @@ def run(arguments: argparse.Namespace) -> int:
         where = '' if str(bag) in problem else f'{bag}: '
         print(f'm3l: {where}{problem}', file=sys.stderr)
     if not done.reports:
-        return ALL_BAGS_FAILED
+        return BAGS_FAILED
     kept = sum(report.kept for report in done.reports)
     print(f'{arguments.out}: {kept} pairs of {len(done.reports)} bags')
-    return SOME_BAGS_FAILED if done.failed else 0
+    return BAGS_FAILED if done.failed else 0
 
 
 def _print(done: Extraction) -> None:
     """Print a table of the bags, and where their images were found."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from m3l_core.extract.bag import REASONS
@@ -97,7 +97,7 @@ def _print(done: Extraction) -> None:
         table.add_column(column, justify='left' if column == 'bag' else 'right', no_wrap=True)
     for report in done.reports:
         counts = (report.images, report.kept, *report.skipped.values())
-        table.add_row(report.name, *map(str, counts))
+        table.add_row(escape(report.name), *map(str, counts))
     console = Console(highlight=False)
     console.print(table)
     for reason, meaning in REASONS.items():
@@ -105,7 +105,9 @@ def _print(done: Extraction) -> None:
             console.print(f'  {reason}: {meaning}')
     for report in done.reports:
         was = ' (done before)' if report.name in done.done_before else ''
-        console.print(f'{report.name}{was}: {report.rgb}, {report.depth}', soft_wrap=True)
+        console.print(
+            f'{report.name}{was}: {report.rgb}, {report.depth}', soft_wrap=True, markup=False
+        )
         for warning in report.warnings:
             console.print(f'  warning: {warning}', soft_wrap=True, markup=False)
 
@@ -114,6 +116,7 @@ def _print(done: Extraction) -> None:
 def _progress() -> Iterator[Callable[[str, float], None]]:
     """Show a bar for each bag on a terminal; yield what moves it."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import Progress, TaskID
 
     console = Console(stderr=True)
@@ -122,7 +125,7 @@ def _progress() -> Iterator[Callable[[str, float], None]]:
 
         def show(name: str, share: float) -> None:
             if name not in bars:
-                bars[name] = progress.add_task(name, total=1.0)
+                bars[name] = progress.add_task(escape(name), total=1.0)
             progress.update(bars[name], completed=share, visible=share < 1)
 
         yield show

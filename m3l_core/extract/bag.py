@@ -103,9 +103,10 @@ def extract_bag(job: BagJob, advance: Advance) -> BagReport:
             advance(min(0.999, (taken.receive_ns - bag.start_ns) / span_ns))
         camera = _camera(bag, topics.camera_info)
         # The bag was read twice, so it may have told of its damage twice.
-        warnings = list(dict.fromkeys([*bag.warnings, *writing.doubts]))
+        warnings = list(dict.fromkeys([*bag.warnings, *pairs.warnings, *writing.doubts]))
     write_atomically(job.out / 'bags' / f'{job.name}.csv', writing.table())
     skipped = writing.skipped
+    skipped['damaged'] += pairs.damaged
     skipped['unpaired'] = pairs.rgb_images - len(writing.rows) - sum(skipped.values())
     return BagReport(
         name=job.name,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from m3l_core.errors import FrameError
+from m3l_core.errors import BagError, FrameError
 from m3l_core.stream import ContentWatch
 from m3l_core.stream.image_codec import decode_rgb
 
@@ -111,7 +111,7 @@ def median_sharpness(bag: Bag, topic: str) -> float:
             continue
         try:
             found.append(sharpness(decode_rgb(bag.deserialize(raw))))
-        except FrameError:  # a damaged image; it is counted when its turn comes
+        except (BagError, FrameError):  # a damaged image; it is counted when its turn comes
             continue
     return float(np.median(found)) if found else 0.0
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from m3l_core.bags.reading import Bag
+from m3l_core.bags.topics import DEPTH_TOPIC, RGB_TOPIC
 from m3l_core.bags.writing import BagWriter
 from m3l_core.cli import main
 from m3l_core.data.opening import open_samples
@@ -20,6 +21,9 @@ from m3l_core.stream.image_codec import encode_jpeg
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+STORES = pytest.importorskip('rosbags.typesys')
+ROSBAG2 = pytest.importorskip('rosbags.rosbag2')
 
 START_NS = 1_700_000_000_000_000_000
 PERIOD_NS = 100_000_000
@@ -99,6 +103,38 @@ def test_damaged_image_is_counted(tmp_path: Path) -> None:
             writer.write_depth(depth_mm(index), START_NS + index * PERIOD_NS)
     (report,) = run(tmp_path / 'out', tmp_path / 'b').reports
     assert (report.kept, report.skipped['damaged']) == (2, 1)
+
+
+@pytest.mark.parametrize('topic', [RGB_TOPIC, DEPTH_TOPIC])
+def test_message_that_was_cut_off_is_left_out_and_counted(tmp_path: Path, topic: str) -> None:
+    with Bag(good_bag(tmp_path / 'good', 4)) as bag:
+        bag_path = with_second_message_cut(bag, tmp_path / 'b', topic)
+    done = run(tmp_path / 'out', bag_path)
+    assert done.failed == {}
+    (report,) = done.reports
+    assert (report.images, report.kept) == (4, 3)
+    assert report.skipped['damaged' if topic == RGB_TOPIC else 'unpaired'] == 1
+    assert sum(report.skipped.values()) == 1
+    (warning,) = report.warnings
+    assert warning.startswith('1 messages are damaged and left out; the first: ')
+
+
+def with_second_message_cut(bag: Bag, path: Path, topic: str) -> Path:
+    """Write a bag again; the second message of a topic ends in the middle."""
+    store = STORES.get_typestore(STORES.Stores.ROS2_HUMBLE)
+    plugin = ROSBAG2.StoragePlugin.SQLITE3
+    seen = 0
+    with ROSBAG2.Writer(path, version=8, storage_plugin=plugin) as writer:
+        connections = {
+            name: writer.add_connection(name, info.type, typestore=store)
+            for name, info in bag.topics.items()
+        }
+        for raw in bag.raw_messages():
+            seen += raw.topic == topic
+            is_cut = raw.topic == topic and seen == 2
+            data = raw.data[: len(raw.data) // 2] if is_cut else raw.data
+            writer.write(connections[raw.topic], raw.receive_ns, data)
+    return path
 
 
 def test_result_opens_as_unlabeled_samples_with_the_pixels_of_the_bag(tmp_path: Path) -> None:
@@ -218,7 +254,7 @@ def test_failed_bag_is_reported_and_stops_no_other(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     missing, good = tmp_path / 'none.mcap', good_bag(tmp_path / 'good', 2)
-    assert main(['extract', str(missing), str(good), str(tmp_path / 'out')]) == 1
+    assert main(['extract', str(missing), str(good), str(tmp_path / 'out')]) == 2
     said = capsys.readouterr()
     assert said.err == (
         f'm3l: {missing}: expected a bag (a rosbag2 folder, or a file .mcap, .db3, .bag), got '
