@@ -145,7 +145,7 @@ def _received(
     """Return the outcome that a process sent, or None if it only told how far it is."""
     try:
         said = pipe.recv()
-    except EOFError:
+    except (EOFError, OSError):  # it ended, between two messages or within one
         process.join()
         return Outcome(
             index,
