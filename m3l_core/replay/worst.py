@@ -8,8 +8,6 @@ from typing import Any, TYPE_CHECKING
 import cv2
 import numpy as np
 
-from m3l_core.files import write_atomically
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -51,6 +49,7 @@ class WorstFrames:
 
     def close(self, summary: dict[str, Any]) -> None:  # noqa: ARG002 - an Observer's signature
         """Write what was kept, the worst first."""
+        self._folder.mkdir(exist_ok=True)
         for number, (_, scored) in enumerate(self._kept):
             _write(self._folder, f'{number:02d}', scored)
         self._kept.clear()
@@ -70,6 +69,7 @@ def _badness(record: FrameRecord) -> tuple[int, float]:
 
 
 def _write(folder: Path, name: str, scored: ScoredFrame) -> None:
+    """Write what belongs to a frame; the folder of the run gets its name when all is there."""
     images: dict[str, NDArray[Any]] = {'labels.png': scored.labels}
     if scored.truth is not None:
         images['truth.png'] = scored.truth
@@ -80,6 +80,6 @@ def _write(folder: Path, name: str, scored: ScoredFrame) -> None:
         images['depth.png'] = depth_mm.astype(np.uint16)
     for ending, image in images.items():
         _, data = cv2.imencode(ending[-4:], image)
-        write_atomically(folder / f'{name}.{ending}', data.tobytes())
+        (folder / f'{name}.{ending}').write_bytes(data.tobytes())
     record = json.dumps(scored.record.to_dict()).encode()
-    write_atomically(folder / f'{name}.json', record)
+    (folder / f'{name}.json').write_bytes(record)
