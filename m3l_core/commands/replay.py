@@ -143,6 +143,8 @@ def _jobs(arguments: argparse.Namespace, out: Path) -> list[Job]:
         )
     if arguments.video and arguments.out is None:
         raise ConfigError('--video: expected --out, a folder for the film.')
+    if arguments.seed is not None and arguments.seed < 0:
+        raise ConfigError(f'--seed: expected 0 or more, got {arguments.seed}.')
     if arguments.compare_every < 0:
         raise ConfigError(f'--compare-every: expected 0 or more, got {arguments.compare_every}.')
     parameters = _parameters(arguments)
@@ -238,6 +240,7 @@ def _replayed(
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """Do all jobs with a progress bar; return the summaries, and why bags failed."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import Progress
 
     from m3l_core.bags.many import work_on_all
@@ -247,7 +250,7 @@ def _replayed(
     failed: dict[str, str] = {}
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        bars = [progress.add_task(job.name, total=1.0) for job in jobs]
+        bars = [progress.add_task(escape(job.name), total=1.0) for job in jobs]
         for outcome in work_on_all(
             replay_bag,
             jobs,

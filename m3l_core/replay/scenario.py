@@ -165,6 +165,11 @@ class ScenarioConfig:
     sweep: SweepConfig | None = None
     limits: Limits = field(default_factory=Limits)
 
+    def __post_init__(self) -> None:
+        """Refuse what chance cannot be drawn from."""
+        if self.seed < 0:
+            raise ConfigError(f'seed: expected 0 or more, got {self.seed}.')
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:

@@ -36,6 +36,7 @@ def _print_topics(summary: dict[str, Any], console: Console) -> None:
 
 
 def _print_runs(summary: dict[str, Any], console: Console) -> None:
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(title='Runs', caption='masks from both images / RGB alone / depth alone')
@@ -48,7 +49,7 @@ def _print_runs(summary: dict[str, Any], console: Console) -> None:
     if len(rows) > 1:
         rows.append(('all', f'{len(rows)} runs', summary['merged']))
     for bag, title, run in rows:
-        table.add_row(bag, title, *_cells(run))
+        table.add_row(escape(bag), escape(title), *_cells(run))
     console.print(table)
 
 
