@@ -154,16 +154,25 @@ def _strips(folder: Path, budget: int) -> list[dict[str, Any]]:
     if not (folder / INDEX).exists():
         return []
     records = _json(folder / INDEX)
-    sources = [_url('jpeg', _bytes(folder / record['file'])) for record in records]
+    sizes = [_url_size(folder / record['file']) for record in records]
     step = 1
-    while sum(map(len, sources[::step])) > budget:
-        if step >= len(sources):
+    while sum(sizes[::step]) > budget:
+        if step >= len(sizes):
             return []  # not even one fits
         step += 1
     return [
-        record | {'source': source}
-        for record, source in zip(records[::step], sources[::step], strict=True)
+        record | {'source': _url('jpeg', _bytes(folder / record['file']))}
+        for record in records[::step]
     ]
+
+
+def _url_size(path: Path) -> int:
+    """Return the length of a file's data URL without reading the file."""
+    try:
+        size = path.stat().st_size
+    except OSError:
+        return 0  # reading it will say what is wrong
+    return len(_url('jpeg', b'')) + 4 * ((size + 2) // 3)
 
 
 def _jpeg_url(rgb: NDArray[np.uint8]) -> str:
