@@ -10,6 +10,7 @@ from zlib import crc32
 
 import numpy as np
 
+from m3l_core.errors import ConfigError
 from m3l_core.frames import Modality
 from m3l_core.replay.pixels import Spoil
 from m3l_core.replay.scenario import FaultConfig
@@ -65,7 +66,11 @@ class Fault:
 
 
 def faults_of(scenario: Scenario, start_ns: int, end_ns: int) -> list[Fault]:
-    """Return the faults of a scenario in a bag whose images arrive in [start_ns, end_ns]."""
+    """Return the faults of a scenario in a bag whose images arrive in [start_ns, end_ns].
+
+    Raises:
+        ConfigError: If one ends before it starts.
+    """
     faults = [_placed(config, start_ns, end_ns) for config in scenario.faults]
     for index, outages in enumerate(scenario.outages):
         faults += _drawn(outages, (scenario.seed, index), start_ns, end_ns)
@@ -78,11 +83,19 @@ def _placed(config: FaultConfig, start_ns: int, end_ns: int) -> Fault:
             return start_ns + round(seconds * 1e9)
         return default_ns if share is None else start_ns + round(share * (end_ns - start_ns))
 
-    return Fault(
+    fault = Fault(
         config,
         place(config.start_s, config.start_share, start_ns),
         place(config.end_s, config.end_share, end_ns + 1),
     )
+    has_end = config.end_s is not None or config.end_share is not None
+    if has_end and fault.end_ns < fault.start_ns:  # seconds and a share only meet in a bag
+        raise ConfigError(
+            f'{config.modality} {config.kind}: expected an end after its start, got '
+            f'{(fault.end_ns - start_ns) / 1e9:g} s after {(fault.start_ns - start_ns) / 1e9:g} s '
+            f'in a bag of {(end_ns - start_ns) / 1e9:g} s. Change the scenario.'
+        )
+    return fault
 
 
 def _drawn(

@@ -103,6 +103,8 @@ class Labeler:
         self._note(seen)
         if seen.frame is None:
             return 0
+        if self._options.engine_ms == 'measured' and not self.frames:
+            self._segmenter.segment(seen.frame)  # the first one takes long, and a node had it
         segmentation = self._segmenter.segment(seen.frame)
         measured = {
             'stamp_ns': taken.stamp_ns,

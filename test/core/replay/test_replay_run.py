@@ -13,7 +13,7 @@ from recordings import PERIOD_NS, START_NS, write_bag
 from m3l_core.bags.reading import Bag
 from m3l_core.bags.topics import DEPTH_TOPIC, find_topics
 from m3l_core.bags.writing import BagWriter
-from m3l_core.errors import BagError
+from m3l_core.errors import BagError, ConfigError
 from m3l_core.frames import RgbdFrame
 from m3l_core.metrics import confusion_counts
 from m3l_core.replay.parameters import read_parameters
@@ -24,7 +24,7 @@ from m3l_core.replay.setting import Options, Replayed
 if TYPE_CHECKING:
     from recordings import ReplayIt
 
-    from m3l_core.runtime import Segmenter
+    from m3l_core.runtime import Segmentation, Segmenter
 
 
 STORES = pytest.importorskip('rosbags.typesys')
@@ -97,6 +97,31 @@ def test_measured_times_are_kept_out_of_the_records(replay_it: ReplayIt, tmp_pat
     assert [t['stamp_ns'] for t in times] == [f['stamp_ns'] for f in frames(tmp_path / 'run')]
     assert all(t['engine_ms'] > 0 for t in times)
     assert 'engine_ms' not in (tmp_path / 'run' / 'records.jsonl').read_text()
+
+
+def test_an_engine_is_warm_before_its_time_counts(
+    replay_it: ReplayIt, segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labeled = 0
+    segment = segmenter.segment
+
+    def counted(frame: RgbdFrame) -> Segmentation:
+        nonlocal labeled
+        labeled += 1
+        return segment(frame)
+
+    monkeypatch.setattr(segmenter, 'segment', counted)
+    summary = replay_it(engine_ms='measured', compare_every=0)
+    assert labeled == summary['frames'] + 1
+
+
+def test_a_fault_that_ends_before_it_starts_in_this_bag_is_refused(replay_it: ReplayIt) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        replay_it(FaultConfig(kind='drop', modality='rgb', start_s=2.0, end_share=0.5))
+    assert str(refusal.value) == (
+        'rgb drop: expected an end after its start, got 1.475 s after 2 s in a bag of 2.95 s. '
+        'Change the scenario.'
+    )
 
 
 def test_a_dead_depth_camera_changes_what_masks_are_made_of_and_the_mode(

@@ -49,6 +49,12 @@ def test_a_seed_that_is_given_wins(tmp_path: Path) -> None:
     assert scenario.seed == 9
 
 
+def test_a_seed_below_zero_is_refused(tmp_path: Path) -> None:
+    assert (
+        refusal(tmp_path, 'seed: -1') == f'{tmp_path}/own.yaml: seed: expected 0 or more, got -1.'
+    )
+
+
 def test_every_problem_of_a_scenario_is_named_at_once(tmp_path: Path) -> None:
     text = refusal(
         tmp_path,
