@@ -2,7 +2,8 @@
 
 Pairs are made as the node makes them. Left out, and counted, are pairs nearer than --every,
 near-duplicates, blurred ones, and those with a black, white, frozen or empty image. Run the same
-command again to go on where it was stopped, or with more bags to add them. Example:
+command again to go on where it was stopped, or with more bags to add them. Ends with 2 if a bag
+or an input cannot be used; the other bags are extracted all the same. Example:
 
   m3l extract monday.mcap tuesday/ frames --every 0.5s --workers 2
 """

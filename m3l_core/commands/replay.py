@@ -3,7 +3,7 @@
 The same decoder, stream and engine as the node, on the bag's clock: the same bag, scenario and
 seed give the same records. Label images in the bag, or a folder of them, are the truth; without,
 masks are compared with what each camera alone gives. A scenario's limits decide the exit code:
-0 all kept, 1 one is not, 2 a bag or an input cannot be used. Examples:
+0 all kept, 1 one is not or a run gave no mask, 2 a bag or an input cannot be used. Examples:
 
   m3l replay kitchen --scenario depth_dies --scenario rgb_dies --out scores
   m3l replay bags/* --params segment.yaml --scenario own.yaml --latency 30ms --workers 4
