@@ -75,9 +75,6 @@ def test_nothing_is_labeled_while_nobody_listens_but_mode_and_diagnostics_live(
 def test_mode_follows_sick_images_though_nobody_listens(
     tmp_path: Path, model: Path, camera: Camera
 ) -> None:
-    def blacken(image: Image) -> None:
-        image.data = bytes(len(image.data))
-
     with segment(tmp_path, model=model), Watcher(listens=False) as watcher:
         watcher.wait_for_mode('RGBD')
         camera.bad[Modality.RGB] = blacken
@@ -147,8 +144,9 @@ def test_black_color_image_counts_as_missing_and_depth_labels_at_its_size(
     assert (mask.height, mask.width) == RGB_SIZE
     assert watcher.frames[-1]['used'] == 'depth'
     assert 'rgb_black' in watcher.frames[-1]['problem']
-    status = watcher.wait_for_diagnostic('rgb', lambda s: 'rgb_black' in s.message)
-    assert int(values_of(status)['sick']) >= 5
+    watcher.wait_for_diagnostic(
+        'rgb', lambda s: 'rgb_black' in s.message and int(values_of(s)['sick']) >= 5
+    )
     camera.bad = {}
     watcher.wait_for_mode('RGBD')
 
