@@ -171,6 +171,25 @@ def test_a_replay_that_was_killed_goes_on_where_it_was(
     assert summary_of(out)['merged']['frames'] == 312
 
 
+def test_a_name_with_brackets_is_printed_and_paths_may_be_relative(
+    rooms: list[RgbdFrame],
+    tiny_files: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bag = write_bag(tmp_path / 'a[b]', rooms, count=3)
+    monkeypatch.chdir(tiny_files.parent)
+    arguments = ('--out', tmp_path / 'out')
+    assert replay(bag, '--model', tiny_files.name, *arguments) == 0
+    records = tmp_path / 'out' / 'runs' / 'a[b]' / 'none' / 'records.jsonl'
+    before = records.stat().st_mtime_ns
+    monkeypatch.chdir(tmp_path)
+    assert replay(bag.name, '--model', tiny_files, *arguments) == 0
+    assert records.stat().st_mtime_ns == before
+    assert 'a[b] ' in capsys.readouterr().out
+
+
 def test_two_bags_of_one_name_do_not_mix(
     rooms: list[RgbdFrame], tiny_files: Path, tmp_path: Path
 ) -> None:
