@@ -85,7 +85,7 @@ def test_percentiles_are_of_the_labels_that_came() -> None:
 
 @pytest.mark.parametrize(('limit', 'passed'), [(0.2, True), (0.199, False)])
 def test_a_limit_that_is_just_reached_is_kept(limit: float, passed: bool) -> None:
-    summary = {'longest_gap_s': 0.2, 'faults': [], 'truth': None}
+    summary = {'frames': 1, 'longest_gap_s': 0.2, 'faults': [], 'truth': None}
     found = checked(Limits(longest_gap_s=limit), summary)
     assert found['passed'] is passed
     assert found['conditions'] == [
@@ -94,12 +94,20 @@ def test_a_limit_that_is_just_reached_is_kept(limit: float, passed: bool) -> Non
 
 
 def test_a_limit_on_what_was_not_measured_is_not_kept() -> None:
-    summary = {'longest_gap_s': None, 'latency': {'p99_ms': None}, 'faults': [], 'truth': None}
-    limits = Limits(longest_gap_s=9, latency_ms=9, mean_iou={'overall': 0})
+    summary = {
+        'frames': 0,
+        'longest_gap_s': None,
+        'latency': {'p99_ms': None},
+        'faults': [],
+        'truth': None,
+    }
+    limits = Limits(longest_gap_s=9, latency_ms=9, switch_s=9, mean_iou={'overall': 0})
     found = checked(limits, summary)
     assert [condition['got'] for condition in found['conditions']] == [
         'never',
         'never',
+        'no fault that a mode must follow',
         'no truth',
+        '0',
     ]
     assert not found['passed']
