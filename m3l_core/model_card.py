@@ -74,6 +74,24 @@ class Calibration:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ActivationRanges:
+    """How large the values inside the exported graph became on real frames, in float32."""
+
+    frames: str
+    """How many frames, in how many modes, from where."""
+    groups: dict[str, float]
+    """Largest absolute value by part of the network."""
+    large: dict[str, float]
+    """Largest absolute value of each tensor that came near what half precision can be trusted
+    with, or beyond it; by its name in the graph."""
+
+    def __post_init__(self) -> None:
+        values = [*self.groups.values(), *self.large.values()]
+        if not all(isinstance(value, int | float) for value in values):
+            raise ConfigError('ranges: expected numbers, got something else.')
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelCard:
     """What a network is, expects and was measured to do.
 
@@ -86,6 +104,7 @@ class ModelCard:
             of the weights and 1 in every mode.
         precision: Number format of the exported constants.
         parity: Agreement with the float32 reference, by back end.
+        ranges: What decides which operators may compute in half precision; None before export.
         license_note: Terms that come with the training data.
     """
 
@@ -101,6 +120,7 @@ class ModelCard:
     metrics: dict[str, Any] = field(default_factory=dict)
     precision: str = 'float32'
     parity: dict[str, Any] = field(default_factory=dict)
+    ranges: ActivationRanges | None = None
     license_note: str = ''
     calibration: Calibration | None = None
     weights_sha256: str = ''
@@ -150,6 +170,8 @@ class ModelCard:
             )
             if values.get('calibration') is not None:
                 values['calibration'] = Calibration.from_dict(values['calibration'])
+            if values.get('ranges') is not None:
+                values['ranges'] = ActivationRanges(**values['ranges'])
             return cls(**values)
         except (ValueError, KeyError, TypeError, AttributeError, ConfigError) as error:
             raise ModelError(f'{where}: its model card cannot be read: {error!r}.') from error

@@ -12,7 +12,7 @@ import pytest
 from m3l_core.architecture import Architecture
 from m3l_core.classes import NYU13
 from m3l_core.frames import RgbdFrame
-from m3l_core.model_card import ModelCard
+from m3l_core.model_card import ActivationRanges, ModelCard
 from m3l_core.weights_file import weights_sha256
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ def tiny_files(
     path = tmp_path_factory.mktemp('model') / 'tiny.onnx'
     weights = checkpoint.serialized(tiny_model, tiny_card)
     path.with_suffix('.safetensors').write_bytes(weights)
-    card = replace(tiny_card, weights_sha256=weights_sha256(weights))
+    ranges = ActivationRanges(frames='none, made for tests', groups={}, large={})
+    card = replace(tiny_card, weights_sha256=weights_sha256(weights), ranges=ranges)
     path.write_bytes(deployment_graph(tiny_model, card).SerializeToString())
     return path
 
