@@ -95,7 +95,7 @@ class PlainBlock(nn.Module):
         self.feed_forward: MixFeedForward = block.mlp
         reduces = self.attention.reduction > 1
         self.context_norm = PlainNorm(self.attention.norm) if reduces else None
-        self.share = block.fusion_ratio
+        self.share = block.mix.own_share
 
     def forward(self, streams: Streams, height: int, width: int) -> Streams:
         """Return the streams after both residual branches."""

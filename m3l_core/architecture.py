@@ -1,14 +1,17 @@
-"""The sizes that make one Linear Fusion network differ from another."""
+"""The sizes, and the kind of fusion, that make one network differ from another."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, TYPE_CHECKING
+from typing import Any, get_args, Literal, TYPE_CHECKING
 
 from m3l_core.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+Fusion = Literal['linear', 'rgb', 'depth', 'tokens']
+"""How the streams meet: mixed linearly (M3L), not at all as there is only one, or by tokens."""
 
 SMALLEST_SIDE = 32
 """Of an image that a network takes: its coarsest scale is 1/32."""
@@ -26,7 +29,7 @@ _MIT = {
 
 @dataclass(frozen=True)
 class Architecture:
-    """Sizes of a Linear Fusion network; one entry per encoder stage where there are four."""
+    """Sizes of a network and its fusion; one entry per encoder stage where there are four."""
 
     embed_dims: tuple[int, ...]
     num_heads: tuple[int, ...]
@@ -36,7 +39,11 @@ class Architecture:
     decoder_dim: int
     num_classes: int
     fusion_ratio: float
-    """Share of a stream's own attention in its mix with the other's; 0.8 in the paper."""
+    """Share of a stream's own attention in its mix with the other's; 0.8 in the paper.
+
+    Of use to Linear Fusion only.
+    """
+    fusion: Fusion = 'linear'
 
     def __post_init__(self) -> None:
         stages = (self.embed_dims, self.num_heads, self.depths, self.sr_ratios)
@@ -51,11 +58,24 @@ class Architecture:
             problems.append(f'fusion_ratio must lie in [0, 1], got {self.fusion_ratio}')
         if not 1 <= self.num_classes <= 255:
             problems.append(f'num_classes must lie in [1, 255], got {self.num_classes}')
+        if self.fusion not in get_args(Fusion):
+            known = ', '.join(get_args(Fusion))
+            problems.append(f'fusion must be one of {known}, got {self.fusion!r}')
         if problems:
             raise ConfigError(f'architecture: {"; ".join(problems)}.')
 
+    @property
+    def streams(self) -> slice:
+        """Which of (RGB, depth) the network looks at."""
+        return {'rgb': slice(0, 1), 'depth': slice(1, 2)}.get(self.fusion, slice(0, 2))
+
+    @property
+    def modalities(self) -> int:
+        """How many images the network looks at."""
+        return len(range(2)[self.streams])
+
     @classmethod
-    def mit(cls, size: str, *, num_classes: int) -> Architecture:
+    def mit(cls, size: str, *, num_classes: int, fusion: Fusion = 'linear') -> Architecture:
         """Return the network over the Mix Transformer `size`, 'b0' to 'b5'.
 
         Raises:
@@ -73,6 +93,7 @@ class Architecture:
             decoder_dim=256,
             num_classes=num_classes,
             fusion_ratio=0.8,
+            fusion=fusion,
         )
 
     @classmethod

@@ -119,7 +119,7 @@ def load_official(
 def load_imagenet(path: str | Path, model: LinearFusion) -> None:
     """Fill the encoder of `model` from a Mix Transformer trained on ImageNet.
 
-    Shared layers are taken as they are, each LayerNorm goes to both modalities, and the
+    Shared layers are taken as they are, each LayerNorm goes to all modalities, and the
     classification head is left out.
 
     Raises:
@@ -129,7 +129,7 @@ def load_imagenet(path: str | Path, model: LinearFusion) -> None:
     state = load_tensors(path)
     state = state.get('state_dict', state)
     encoder = model.encoder.state_dict()
-    filled = {name: tensor for name, tensor in encoder.items() if name.endswith('mask_token')}
+    filled = {n: t for n, t in encoder.items() if n.endswith('mask_token') or '.exchange.' in n}
     for name, tensor in state.items():
         if name.startswith('head.'):
             continue

@@ -16,6 +16,7 @@ import torch
 from torch import nn, Tensor
 import torch.nn.functional as F
 
+from m3l_core.errors import ModelError
 from m3l_core.network.fold import fold_decoder, fold_equal_channels
 from m3l_core.network.folded_block import FoldedBlock, FoldedNorm, image_of, tokens_of
 from m3l_core.network.fusion import MODALITIES, StreamScales
@@ -35,10 +36,18 @@ class Deployment(nn.Module):
 
     What TensorRT demands shows in the order of operations: `rgb` meets a cast first, and each
     output is itself the cast to uint8.
+
+    Raises:
+        ModelError: If the network is none with Linear Fusion.
     """
 
     def __init__(self, model: LinearFusion, card: ModelCard) -> None:
         super().__init__()
+        if model.architecture.fusion != 'linear':
+            raise ModelError(
+                f'{card.name}: has fusion {model.architecture.fusion!r}; only Linear Fusion is '
+                "deployed. Train with fusion 'linear', or score it with m3l evaluate --plain."
+            )
         model = deepcopy(model).eval().float()
         self.image_size = card.image_size
         self.inputs = InputEncoder(card)

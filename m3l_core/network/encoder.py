@@ -1,4 +1,4 @@
-"""A Mix Transformer over two modalities that share every weight but the LayerNorms'.
+"""A Mix Transformer over modalities that share every weight but the LayerNorms'.
 
 Dimensions: S streams in one batch (`M*B`, see `fusion`), C channels, H rows, W columns,
 N = H*W tokens.
@@ -13,7 +13,12 @@ import torch
 from torch import nn, Tensor
 import torch.nn.functional as F
 
-from m3l_core.network.fusion import mix, ModalityLayerNorm, replace_missing
+from m3l_core.network.fusion import (
+    LinearMix,
+    ModalityLayerNorm,
+    replace_missing,
+    TokenExchange,
+)
 
 if TYPE_CHECKING:
     from m3l_core.architecture import Architecture
@@ -47,10 +52,12 @@ class PatchEmbedding(nn.Module):
     Every stage has a mask token, as in the published state dict; only the first one's is used.
     """
 
-    def __init__(self, in_channels: int, channels: int, *, kernel: int, stride: int) -> None:
+    def __init__(
+        self, modalities: int, in_channels: int, channels: int, *, kernel: int, stride: int
+    ) -> None:
         super().__init__()
         self.proj = nn.Conv2d(in_channels, channels, kernel, stride, kernel // 2)
-        self.norm = ModalityLayerNorm(channels)
+        self.norm = ModalityLayerNorm(modalities, channels)
         self.mask_token = nn.Parameter(torch.randn(channels))
 
     def forward(self, image: Tensor, present: Tensor | None) -> tuple[Tensor, int, int]:
@@ -76,7 +83,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 class Attention(nn.Module):
     """Self-attention of each stream, with keys and values at a coarser resolution."""
 
-    def __init__(self, channels: int, heads: int, reduction: int) -> None:
+    def __init__(self, modalities: int, channels: int, *, heads: int, reduction: int) -> None:
         super().__init__()
         self.heads = heads
         self.q = nn.Linear(channels, channels)
@@ -85,7 +92,7 @@ class Attention(nn.Module):
         self.reduction = reduction
         if reduction > 1:
             self.sr = nn.Conv2d(channels, channels, reduction, reduction)
-            self.norm = ModalityLayerNorm(channels)
+            self.norm = ModalityLayerNorm(modalities, channels)
 
     def forward(self, x: Tensor, height: int, width: int) -> Tensor:
         """Return the attended tokens `(S, N, C)` of `x`, projected."""
@@ -120,53 +127,66 @@ class MixFeedForward(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention whose result is mixed between the streams, then a feed-forward of each."""
+    """Attention whose result `mix` may share between the streams, then a feed-forward of each."""
 
     def __init__(
         self,
+        modalities: int,
         channels: int,
         *,
         heads: int,
         reduction: int,
         mlp_ratio: int,
-        fusion_ratio: float,
+        mix: nn.Module,
         drop_path: float,
     ) -> None:
         super().__init__()
-        self.norm1 = ModalityLayerNorm(channels)
-        self.attn = Attention(channels, heads, reduction)
-        self.norm2 = ModalityLayerNorm(channels)
+        self.norm1 = ModalityLayerNorm(modalities, channels)
+        self.attn = Attention(modalities, channels, heads=heads, reduction=reduction)
+        self.mix = mix
+        self.norm2 = ModalityLayerNorm(modalities, channels)
         self.mlp = MixFeedForward(channels, mlp_ratio * channels)
-        self.fusion_ratio = fusion_ratio
         self.drop_path = drop_path
 
     def forward(self, x: Tensor, height: int, width: int) -> Tensor:
         """Return the tokens `(S, N, C)` after both residual branches."""
-        attended = mix(self.attn(self.norm1(x), height, width), self.fusion_ratio)
+        attended = self.mix(self.attn(self.norm1(x), height, width))
         x = x + drop_path(attended, self.drop_path, training=self.training)
         forwarded = self.mlp(self.norm2(x), height, width)
         return x + drop_path(forwarded, self.drop_path, training=self.training)
 
 
 class Stage(nn.Module):
-    """Patch embedding, blocks and a closing norm: one scale of the pyramid."""
+    """Patch embedding, blocks and a closing norm: one scale of the pyramid.
 
-    def __init__(self, embedding: PatchEmbedding, blocks: list[Block], channels: int) -> None:
+    After each block `exchange` may share tokens between the streams.
+    """
+
+    def __init__(
+        self,
+        modalities: int,
+        channels: int,
+        *,
+        embedding: PatchEmbedding,
+        blocks: list[Block],
+        exchange: nn.Module,
+    ) -> None:
         super().__init__()
         self.embed = embedding
         self.blocks = nn.ModuleList(blocks)
-        self.norm = ModalityLayerNorm(channels)
+        self.exchange = exchange
+        self.norm = ModalityLayerNorm(modalities, channels)
 
     def forward(self, image: Tensor, present: Tensor | None) -> Tensor:
         """Return the feature map `(S, C, H, W)` of `(S, C_in, H_in, W_in)`."""
         x, height, width = self.embed(image, present)
         for block in self.blocks:
-            x = block(x, height, width)
+            x = self.exchange(block(x, height, width))
         return to_image(self.norm(x), height, width)
 
 
 class Encoder(nn.Module):
-    """Images of both modalities, stacked, to a pyramid of four feature maps."""
+    """Images of the modalities, stacked, to a pyramid of four feature maps."""
 
     def __init__(self, architecture: Architecture, *, drop_path: float) -> None:
         super().__init__()
@@ -194,7 +214,9 @@ class Encoder(nn.Module):
 def _stage(architecture: Architecture, index: int, rates: list[float]) -> Stage:
     """Return stage `index`, its blocks taking their share of the rising drop rates."""
     channels = architecture.embed_dims[index]
+    modalities, fusion = architecture.modalities, architecture.fusion
     embedding = PatchEmbedding(
+        modalities,
         3 if index == 0 else architecture.embed_dims[index - 1],
         channels,
         kernel=7 if index == 0 else 3,
@@ -203,16 +225,18 @@ def _stage(architecture: Architecture, index: int, rates: list[float]) -> Stage:
     before = sum(architecture.depths[:index])
     blocks = [
         Block(
+            modalities,
             channels,
             heads=architecture.num_heads[index],
             reduction=architecture.sr_ratios[index],
             mlp_ratio=architecture.mlp_ratio,
-            fusion_ratio=architecture.fusion_ratio,
+            mix=LinearMix(architecture.fusion_ratio) if fusion == 'linear' else nn.Identity(),
             drop_path=rate,
         )
         for rate in rates[before : before + architecture.depths[index]]
     ]
-    return Stage(embedding, blocks, channels)
+    exchange = TokenExchange(channels) if fusion == 'tokens' else nn.Identity()
+    return Stage(modalities, channels, embedding=embedding, blocks=blocks, exchange=exchange)
 
 
 def _initialize(module: nn.Module) -> None:

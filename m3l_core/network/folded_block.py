@@ -5,7 +5,7 @@ Dimensions: M = 2 modalities, N = h*w tokens, C channels.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import cast, TYPE_CHECKING
 
 import torch
 from torch import nn, Tensor
@@ -16,7 +16,7 @@ from m3l_core.network.fusion import MODALITIES
 
 if TYPE_CHECKING:
     from m3l_core.network.encoder import Attention, Block, MixFeedForward
-    from m3l_core.network.fusion import ModalityLayerNorm
+    from m3l_core.network.fusion import LinearMix, ModalityLayerNorm
 
 Size = tuple[int, int]
 
@@ -119,7 +119,7 @@ class FoldedBlock(nn.Module):
         self.norm1, self.norm2 = FoldedNorm(block.norm1), FoldedNorm(block.norm2)
         self.attention = FoldedAttention(block.attn, size)
         self.feed_forward = FoldedFeedForward(block.mlp, size)
-        self.own_share = block.fusion_ratio
+        self.own_share = cast('LinearMix', block.mix).own_share
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the tokens `(M, N, C)` after both residual branches."""

@@ -1,7 +1,8 @@
 """What the two streams do not share, and where they meet.
 
 Dimensions: M modalities, B images, N tokens, C channels. The streams travel as one batch
-`(M*B, N, C)`, modality-major: all color images first, then all depth images.
+`(M*B, N, C)`, modality-major: all color images first, then all depth images. M is 1 where a
+network has a single stream.
 """
 
 from __future__ import annotations
@@ -17,23 +18,29 @@ if TYPE_CHECKING:
 
 MODALITIES = 2
 
+WORTH_KEEPING = 0.02
+"""Score in [0, 1] of a token below which the other stream's is taken; the paper's."""
+
+SPARSITY = 0.01
+"""Weight of the mean score of an exchange among the losses."""
+
 
 class ModalityLayerNorm(nn.Module):
-    """LayerNorm whose scale and shift exist once for each modality.
+    """LayerNorm whose scale and shift exist once for each of M modalities.
 
     The normalization itself is the same for both, so the streams stay one batch.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, modalities: int, channels: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.ones(MODALITIES, channels))
-        self.bias = nn.Parameter(torch.zeros(MODALITIES, channels))
+        self.weight = nn.Parameter(torch.ones(modalities, channels))
+        self.bias = nn.Parameter(torch.zeros(modalities, channels))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return `x` `(M*B, N, C)` normalized over C."""
         x = F.layer_norm(x, x.shape[-1:], eps=1e-6)
         weight, bias = self.weight.to(x.dtype), self.bias.to(x.dtype)
-        streams = x.unflatten(0, (MODALITIES, -1))
+        streams = x.unflatten(0, (len(weight), -1))
         return torch.addcmul(bias[:, None, None], streams, weight[:, None, None]).flatten(0, 1)
 
 
@@ -74,15 +81,50 @@ def _scales(mode: ModeCalibration) -> Tensor:
     return shares / mode.temperature
 
 
-def mix(attended: Tensor, ratio: float) -> Tensor:
-    """Return each stream's attention with a share of the other's: the Linear Fusion of M3L.
+class LinearMix(nn.Module):
+    """Each stream's attention with a share of the other's: the Linear Fusion of M3L.
 
     Args:
-        attended: `(M*B, N, C)`.
-        ratio: Share in [0, 1] of a stream's own attention, a in the paper.
+        own_share: Share in [0, 1] of a stream's own attention, a in the paper.
     """
-    own = attended.unflatten(0, (MODALITIES, -1))
-    return torch.lerp(own.flip(0), own, ratio).flatten(0, 1)
+
+    def __init__(self, own_share: float) -> None:
+        super().__init__()
+        self.own_share = own_share
+
+    def forward(self, attended: Tensor) -> Tensor:
+        """Return the mixed attention `(M*B, N, C)` of `attended`."""
+        own = attended.unflatten(0, (MODALITIES, -1))
+        return torch.lerp(own.flip(0), own, self.own_share).flatten(0, 1)
+
+
+class TokenExchange(nn.Module):
+    """Tokens that say little give way to the other stream's at the same place.
+
+    TokenFusion (Wang et al., CVPR 2022), for streams that show the same pixels, where no
+    projection is needed. Every token is scaled by its score, through which the score learns what
+    the labels need; a gradient of its own pulls it toward 0.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.score = nn.Sequential(
+            nn.LayerNorm(channels),
+            nn.Linear(channels, channels // 2),
+            nn.GELU(),
+            nn.Linear(channels // 2, 1),
+            nn.Sigmoid(),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the tokens `(M*B, N, C)` after the exchange, of those after a block."""
+        score = self.score(x)
+        if score.requires_grad:
+            # The gradient of SPARSITY times the mean score: a loss that no trainer has to add.
+            score.register_hook(lambda gradient: gradient + SPARSITY / gradient.numel())
+        own = (x * score).unflatten(0, (MODALITIES, -1))
+        keep = (score >= WORTH_KEEPING).unflatten(0, (MODALITIES, -1))
+        return torch.where(keep, own, own.flip(0)).flatten(0, 1)
 
 
 def replace_missing(tokens: Tensor, present: Tensor, mask_token: Tensor) -> Tensor:

@@ -1,6 +1,9 @@
 """The Linear Fusion network: two streams, one encoder, one decoder, three predictions.
 
-Dimensions: M = 2 modalities (0 = RGB, 1 = depth), B images, K classes, H rows, W columns.
+What it is compared with is the same network with another `Architecture.fusion`.
+
+Dimensions: M modalities (0 = RGB, 1 = depth; or one of them alone), B images, K classes, H rows,
+W columns.
 """
 
 from __future__ import annotations
@@ -13,14 +16,17 @@ import torch.nn.functional as F
 
 from m3l_core.network.decoder import Decoder
 from m3l_core.network.encoder import Encoder
-from m3l_core.network.fusion import MODALITIES
+from m3l_core.network.fusion import ModalityLayerNorm
 
 if TYPE_CHECKING:
     from m3l_core.architecture import Architecture
 
 
 class Predictions(NamedTuple):
-    """Logits `(B, K, H, W)` of the color stream, the depth stream, and both together."""
+    """Logits `(B, K, H, W)` of the color stream, the depth stream, and both together.
+
+    A network of one stream gives that one's three times.
+    """
 
     rgb: Tensor
     depth: Tensor
@@ -31,10 +37,11 @@ class LinearFusion(nn.Module):
     """Segments a color image, a depth image, or both, with the same weights.
 
     Maheshwari, Liu, Kira: Missing Modality Robustness in Semi-Supervised Multi-Modal Semantic
-    Segmentation, WACV 2024.
+    Segmentation, WACV 2024. With fusion `rgb` or `depth` it is SegFormer (Xie et al., NeurIPS
+    2021) on that image, with `tokens` TokenFusion (Wang et al., CVPR 2022).
 
     Args:
-        architecture: The sizes.
+        architecture: The sizes and the fusion.
         drop_path: Probability of dropping a residual branch of the last block; rises from 0.
         dropout: Probability of dropping a channel before the last layer.
     """
@@ -46,7 +53,7 @@ class LinearFusion(nn.Module):
         self.architecture = architecture
         self.encoder = Encoder(architecture, drop_path=drop_path)
         self.decoder = Decoder(architecture, dropout=dropout)
-        self.alpha = nn.Parameter(torch.ones(MODALITIES))
+        self.alpha = nn.Parameter(torch.ones(architecture.modalities))
 
     def forward(self, rgb: Tensor, depth: Tensor, present: Tensor | None = None) -> Predictions:
         """Return the three predictions at input size.
@@ -60,13 +67,34 @@ class LinearFusion(nn.Module):
         logits = torch.cat([streams, self.ensemble(streams.detach())[None]])
         size = rgb.shape[-2:]
         logits = F.interpolate(logits.flatten(0, 1), size, mode='bilinear', align_corners=True)
-        return Predictions(*logits.unflatten(0, (MODALITIES + 1, -1)))
+        *of_streams, ensemble = logits.unflatten(0, (len(streams) + 1, -1))
+        return Predictions(of_streams[0], of_streams[-1], ensemble)
 
     def stream_logits(self, rgb: Tensor, depth: Tensor, present: Tensor | None = None) -> Tensor:
         """Return the logits of the streams at a quarter of the input size, `(M, B, K, h, w)`."""
-        pyramid = self.encoder(torch.cat([rgb, depth]), present)
-        logits: Tensor = self.decoder(pyramid).unflatten(0, (MODALITIES, -1))
+        streams = self.architecture.streams
+        present = None if present is None else present[:, streams]
+        pyramid = self.encoder(torch.cat([rgb, depth][streams]), present)
+        logits: Tensor = self.decoder(pyramid).unflatten(0, (len(self.alpha), -1))
         return logits
+
+    def weights_for(self, architecture: Architecture) -> dict[str, Tensor]:
+        """Return the weights as a network of the same sizes but another fusion takes them.
+
+        A single stream gets its modality's LayerNorms. What this network lacks, as the scores
+        of tokens, is left out.
+        """
+        of_modalities = {
+            f'{name}.{parameter}'
+            for name, module in self.named_modules()
+            if isinstance(module, ModalityLayerNorm)
+            for parameter in ('weight', 'bias')
+        } | {'alpha'}
+        return {
+            name: value[architecture.streams].clone() if name in of_modalities else value
+            for name, value in self.state_dict().items()
+            if architecture.fusion == 'tokens' or '.exchange.' not in name
+        }
 
     def ensemble(self, streams: Tensor, scales: Tensor | None = None) -> Tensor:
         """Return the streams' logits `(M, B, K, h, w)` weighted and summed.

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 import json
 import os
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 torch = pytest.importorskip('torch')
 
 from m3l_core import checkpoint  # noqa: E402
+from m3l_core.architecture import Fusion  # noqa: E402
 from m3l_core.classes import NYU13  # noqa: E402
 from m3l_core.errors import ModelError  # noqa: E402
 from m3l_core.model_card import ModelCard  # noqa: E402
@@ -100,7 +103,11 @@ def test_a_missing_file_is_named() -> None:
         checkpoint.load('nowhere.safetensors')
 
 
-def test_weights_and_card_come_back_as_saved(tmp_path: Path, small: Architecture) -> None:
+@pytest.mark.parametrize('fusion', get_args(Fusion))
+def test_weights_and_card_come_back_as_saved(
+    tmp_path: Path, small: Architecture, fusion: Fusion
+) -> None:
+    small = replace(small, fusion=fusion)
     model = LinearFusion(small)
     card = ModelCard(name='small', architecture=small, classes=NYU13, metrics={'val': 1.5})
     checkpoint.save(tmp_path / 'small.safetensors', model, card)
@@ -127,27 +134,27 @@ def test_half_precision_halves_the_file_and_loads_as_float32(
         torch.testing.assert_close(loaded.state_dict()[name], tensor, rtol=1e-3, atol=1e-6)
 
 
-def test_imagenet_weights_fill_shared_layers_and_both_norms(
-    tmp_path: Path, small: Architecture
+@pytest.mark.parametrize('fusion', get_args(Fusion))
+def test_imagenet_weights_fill_shared_layers_and_all_norms(
+    tmp_path: Path, small: Architecture, fusion: Fusion
 ) -> None:
     donor = LinearFusion(small)
     for name, parameter in donor.encoder.named_parameters():
         if 'norm' in name:
             torch.nn.init.normal_(parameter)
     torch.save(_as_imagenet(donor), tmp_path / 'mit.pth')
-    model = LinearFusion(small)
-    token = model.encoder.stages[0].embed.mask_token.clone()
+    model = LinearFusion(replace(small, fusion=fusion))
+    before = {name: tensor.clone() for name, tensor in model.encoder.state_dict().items()}
     checkpoint.load_imagenet(tmp_path / 'mit.pth', model)
     wanted = donor.encoder.state_dict()
     for name, tensor in model.encoder.state_dict().items():
-        if name.endswith('mask_token'):
-            continue
-        if 'norm' in name:
-            assert torch.equal(tensor[0], wanted[name][0]), name
-            assert torch.equal(tensor[1], wanted[name][0]), name
+        if name.endswith('mask_token') or '.exchange.' in name:
+            assert torch.equal(tensor, before[name]), name
+        elif 'norm' in name:
+            assert len(tensor) == model.architecture.modalities
+            assert all(torch.equal(row, wanted[name][0]) for row in tensor), name
         else:
             assert torch.equal(tensor, wanted[name]), name
-    assert torch.equal(model.encoder.stages[0].embed.mask_token, token)
 
 
 def _as_imagenet(model: LinearFusion) -> dict[str, torch.Tensor]:
