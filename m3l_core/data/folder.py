@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from m3l_core.classes import IGNORE
 from m3l_core.data.card import DataCard, read_card, UNKNOWN
 from m3l_core.data.keeping import Keeper
 from m3l_core.data.samples import decode_depth, decode_ids, decode_rgb, Sample
+from m3l_core.data.scenes import scenes_by_name
 from m3l_core.data.splits import read_splits
 from m3l_core.data.tree import open_tree
 from m3l_core.errors import DataError
@@ -91,6 +93,11 @@ class Folder:
     def terms(self) -> str:
         """What weights trained on it are subject to."""
         return self.card.terms
+
+    @cached_property
+    def scenes(self) -> tuple[str, ...]:
+        """The scene of each image, told by its name."""
+        return scenes_by_name(self.ids)
 
     def __len__(self) -> int:
         return len(self.ids)

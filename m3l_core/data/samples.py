@@ -74,13 +74,23 @@ class Samples(Protocol):
     def ids(self) -> Sequence[str]:
         """The names of its samples, in the order of their index."""
 
+    @property
+    def scenes(self) -> Sequence[str]:
+        """The scene of each sample, as far as is known; those of one look alike."""
+
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> Sample:
         """Return a sample; those taken stay in memory while there is room."""
 
+    def read(self, index: int) -> Sample:
+        """Return a sample without keeping it."""
+
     def once(self) -> Iterator[Sample]:
         """Yield every sample without keeping it."""
+
+    def labels_once(self) -> Iterator[NDArray[np.uint8]]:
+        """Yield the labels `(H, W)` of every sample and read no more."""
 
 
 def read_rgb(path: Path) -> NDArray[np.uint8]:

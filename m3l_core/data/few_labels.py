@@ -1,0 +1,128 @@
+"""Which few images of a data set keep their labels, so that one can learn from few of them.
+
+All images of a split are put into one order, of which every count takes the first ones: so fewer
+labels are always among more. First come those that show every class three times, then images of
+scene after scene, so that neighbors, which look alike, come late. Chance is a hash of the seed
+and the names, the same on every machine and with every version of NumPy.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from hashlib import blake2b
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from m3l_core.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from numpy.typing import NDArray
+
+    from m3l_core.data.samples import Samples
+
+_IMAGES_OF_A_CLASS = 3
+
+_SHOWN_SHARE = 0.001
+"""Share of an image that a class must fill to be shown, if in three images it fills so much."""
+
+
+def few_labels(samples: Samples, count: int, *, seed: int) -> tuple[list[int], list[int]]:
+    """Choose the images whose labels are used; reads all labels once.
+
+    For one seed the images of a smaller count are the first ones of a larger count. Every class
+    is shown by at least three of them, or by all that show it if there are fewer. Images are
+    spread over the scenes, and within one over its length.
+
+    Args:
+        samples: One split of a data set with labels.
+        count: How many keep their labels.
+        seed: Another one chooses others.
+
+    Returns:
+        The indices with labels, the first to label first, and those of the rest in order.
+
+    Raises:
+        DataError: If there are not so many images, or `count` are too few for three of a class.
+    """
+    order, needed = labeling_order(samples, seed=seed)
+    if not needed <= count <= len(samples):
+        raise DataError(
+            f'{samples.root}: expected {needed} to {len(samples)} images with labels, got {count}.'
+            f' With seed {seed} it takes {needed} to show each of {len(samples.classes)} classes '
+            f'{_IMAGES_OF_A_CLASS} times; there are {len(samples)} images in the split.'
+        )
+    return order[:count], sorted(order[count:])
+
+
+def labeling_order(samples: Samples, *, seed: int) -> tuple[list[int], int]:
+    """Return all indices in the order of `few_labels`, and how many show each class three times.
+
+    Raises:
+        DataError: If labels cannot be read.
+    """
+    scenes = samples.scenes
+    turns = _turns(scenes, seed, first=())
+    core = _showing_each_class(_shown(samples), sorted(range(len(samples)), key=turns.__getitem__))
+    turns = _turns(scenes, seed, first=core)
+    rest = sorted(set(range(len(samples))) - set(core), key=turns.__getitem__)
+    return [*core, *rest], len(core)
+
+
+def _chance(seed: int, text: str, number: int) -> float:
+    """Return a number in [0, 1) that depends on nothing else."""
+    digest = blake2b(f'{seed}/{number}/{text}'.encode(), digest_size=6).digest()
+    return int.from_bytes(digest, 'big') / 2**48
+
+
+def _turns(
+    scenes: Sequence[str], seed: int, *, first: Collection[int]
+) -> list[tuple[int, float, str]]:
+    """Return what to sort images by: each scene once, in a new order, then each again.
+
+    Images in `first` are the first of their scenes.
+    """
+    members: dict[str, list[int]] = defaultdict(list)
+    for index, scene in enumerate(scenes):
+        members[scene].append(index)
+    turns = [(0, 0.0, '')] * len(scenes)
+    for scene, indices in members.items():
+        spread = [indices[i] for i in _far_apart(len(indices), _chance(seed, scene, -1))]
+        for turn, index in enumerate(sorted(spread, key=lambda i: i not in first)):
+            turns[index] = (turn, _chance(seed, scene, turn), scene)
+    return turns
+
+
+def _far_apart(count: int, start: float) -> list[int]:
+    """Return 0 to `count` - 1 in an order of which the first few always lie far apart."""
+    golden = (5**0.5 - 1) / 2
+    drawn = sorted(range(count), key=lambda i: (start + i * golden) % 1)
+    order = [0] * count
+    for place, i in enumerate(drawn):
+        order[i] = place
+    return order
+
+
+def _shown(samples: Samples) -> NDArray[np.bool_]:
+    """Return which image shows which class, `(images, K)`."""
+    counts = [np.bincount(labels.ravel(), minlength=256) for labels in samples.labels_once()]
+    shares = np.stack([count[: len(samples.classes)] / count.sum() for count in counts])
+    third = np.sort(shares, axis=0)[-_IMAGES_OF_A_CLASS:][0]
+    enough = np.minimum(third, _SHOWN_SHARE) if len(shares) >= _IMAGES_OF_A_CLASS else 0.0
+    return np.asarray((shares > 0) & (shares >= enough))
+
+
+def _showing_each_class(shown: NDArray[np.bool_], order: Sequence[int]) -> list[int]:
+    """Return images that show every class three times, the first in `order` that do so.
+
+    Begins with the classes that the fewest images show.
+    """
+    core: list[int] = []
+    for kind in np.argsort(shown.sum(axis=0), kind='stable'):
+        missing = max(0, _IMAGES_OF_A_CLASS - int(shown[core, kind].sum()))
+        others = (i for i in order if shown[i, kind] and i not in core)
+        core += list(islice(others, missing))
+    return core
