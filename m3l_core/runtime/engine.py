@@ -26,11 +26,13 @@ class Engine(Protocol):
         card: What the network is and expects; its `image_size` is the H and W below.
         backend: The library that runs it.
         precision: The number format it computes in.
+        streams: How many threads may call `run` at a time.
     """
 
     card: ModelCard
     backend: str
     precision: str
+    streams: int
 
     def run(
         self,
@@ -82,6 +84,7 @@ def open_engine(
     precision: str = 'auto',
     threads: int = 0,
     cache_dir: Path | None = None,
+    streams: int = 1,
 ) -> Engine:
     """Return the network in `path`, loaded into an engine.
 
@@ -92,6 +95,8 @@ def open_engine(
         precision: One of `Precision`; 'auto' takes the fastest the processor has.
         threads: CPU threads to use; 0 for all.
         cache_dir: Where OpenVINO may keep compiled networks, so that the next start is quick.
+        streams: Frames to label side by side, each by its share of the threads: more a second,
+            and each takes longer. Only OpenVINO does; see `Engine.streams` for what came of it.
 
     Raises:
         ModelError: If the file is missing, damaged, or not what it should be.
@@ -111,7 +116,9 @@ def open_engine(
         if backend == 'openvino':
             from m3l_core.runtime.openvino_engine import OpenVinoEngine
 
-            return OpenVinoEngine(path, precision=precision, threads=threads, cache_dir=cache_dir)
+            return OpenVinoEngine(
+                path, precision=precision, threads=threads, cache_dir=cache_dir, streams=streams
+            )
         from m3l_core.runtime.torch_engine import TorchEngine
 
         return TorchEngine(path, precision=precision, threads=threads)

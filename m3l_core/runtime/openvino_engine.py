@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from queue import SimpleQueue
 from typing import Any, TYPE_CHECKING
 
 import openvino as ov
@@ -29,6 +30,7 @@ class OpenVinoEngine:
         precision: 'float32', 'bf16', or 'auto' for bf16 where the CPU multiplies it natively.
         threads: CPU threads to use; 0 for all.
         cache_dir: Where compiled networks are kept; None keeps none.
+        streams: Frames that may be labeled side by side, each by its share of the threads.
 
     Raises:
         ModelError: If the file is damaged or does not hold such a network.
@@ -38,7 +40,13 @@ class OpenVinoEngine:
     backend = 'openvino'
 
     def __init__(
-        self, path: Path, *, precision: str, threads: int, cache_dir: Path | None = None
+        self,
+        path: Path,
+        *,
+        precision: str,
+        threads: int,
+        cache_dir: Path | None = None,
+        streams: int = 1,
     ) -> None:
         self.card = read_onnx_card(path)
         core = ov.Core()
@@ -46,7 +54,7 @@ class OpenVinoEngine:
         options: dict[str, Any] = {
             'PERFORMANCE_HINT': 'LATENCY',
             'INFERENCE_PRECISION_HINT': _OPENVINO_NAMES[self.precision],
-            'NUM_STREAMS': '1',
+            'NUM_STREAMS': str(streams),
         }
         if threads:
             options['INFERENCE_NUM_THREADS'] = threads
@@ -59,8 +67,13 @@ class OpenVinoEngine:
                 f'{path}: OpenVINO cannot read it: {_one_line(error)} Export it again.'
             ) from error
         _expect_interface(path, model, self.card)
+        self.streams = streams
+        self._is_open = True
+        self._requests: SimpleQueue[Any] = SimpleQueue()
         try:
-            self._request = core.compile_model(model, 'CPU', options).create_infer_request()
+            compiled = core.compile_model(model, 'CPU', options)
+            for _ in range(streams):
+                self._requests.put(compiled.create_infer_request())
         except RuntimeError as error:
             raise EngineError(
                 f'{path}: OpenVINO cannot compile it: {_one_line(error)} Try backend torch.'
@@ -74,19 +87,23 @@ class OpenVinoEngine:
     ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Return labels and confidence; see `Engine.run`."""
         expect_inputs(self.card, rgb, depth, present)
-        if self._request is None:
+        if not self._is_open:
             raise EngineError('engine: it is closed. Open it again.')
+        request = self._requests.get()
         try:
-            results = self._request.infer(
+            results = request.infer(
                 {'rgb': rgb, 'depth': depth, 'present': present}, share_inputs=True
             )
         except RuntimeError as error:
             raise EngineError(f'engine: OpenVINO failed to run: {_one_line(error)}') from error
+        finally:
+            self._requests.put(request)
         return results['labels'], results['confidence']
 
     def close(self) -> None:
         """Free the compiled network."""
-        self._request = None
+        self._is_open = False
+        self._requests = SimpleQueue()
 
 
 def _native_precision(core: ov.Core) -> str:

@@ -34,6 +34,7 @@ class TorchEngine:
     """
 
     backend = 'torch'
+    streams = 1
 
     def __init__(self, path: Path, *, precision: str, threads: int) -> None:
         weights = path

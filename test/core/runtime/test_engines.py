@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 import shutil
 import subprocess
@@ -70,6 +71,19 @@ def test_results_outlive_the_next_run(tiny_files: Path, frame: RgbdFrame) -> Non
     kept = first.labels.copy()
     segmenter.segment(without_missing(frame, 'DEPTH_ONLY'))
     np.testing.assert_array_equal(first.labels, kept)
+
+
+def test_frames_side_by_side_get_the_labels_they_get_alone(
+    tiny_files: Path, rooms: list[RgbdFrame]
+) -> None:
+    alone = Segmenter(open_engine(tiny_files))
+    together = Segmenter(open_engine(tiny_files, streams=2, threads=2))
+    assert (alone.engine.streams, together.engine.streams) == (1, 2)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(together.segment, rooms * 4))
+    for one, other in zip(found, map(alone.segment, rooms * 4), strict=True):
+        np.testing.assert_array_equal(one.labels, other.labels)
+        np.testing.assert_array_equal(one.confidence, other.confidence)
 
 
 def test_compiled_network_is_kept_where_it_is_told_to(
