@@ -46,7 +46,7 @@ class Deployment(nn.Module):
         if model.architecture.fusion != 'linear':
             raise ModelError(
                 f'{card.name}: has fusion {model.architecture.fusion!r}; only Linear Fusion is '
-                "deployed. Train with fusion 'linear', or score it with m3l evaluate --plain."
+                "deployed. Train one with fusion 'linear'; m3l evaluate scores this one too."
             )
         model = deepcopy(model).eval().float()
         self.image_size = card.image_size

@@ -108,8 +108,8 @@ class TokenExchange(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
+        self.norm = nn.LayerNorm(channels)
         self.score = nn.Sequential(
-            nn.LayerNorm(channels),
             nn.Linear(channels, channels // 2),
             nn.GELU(),
             nn.Linear(channels // 2, 1),
@@ -118,7 +118,7 @@ class TokenExchange(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the tokens `(M*B, N, C)` after the exchange, of those after a block."""
-        score = self.score(x)
+        score = self.score(self.norm(x))
         if score.requires_grad:
             # The gradient of SPARSITY times the mean score: a loss that no trainer has to add.
             score.register_hook(lambda gradient: gradient + SPARSITY / gradient.numel())
