@@ -52,7 +52,25 @@ def mixed_precision_graph(data: bytes) -> bytes:
         ModelError: If the file is damaged, has no card, or the card no measured ranges.
     """
     model = _model(data)
-    typed = _TypedGraph(model.graph, set(_too_large(_card(model))))
+    return _typed(model, set(_too_large(_card(model))))
+
+
+def float32_graph(data: bytes) -> bytes:
+    """Return the ONNX file `data`, which `m3l export` wrote, with all real numbers in FP32.
+
+    Only its constants change: they are stored in FP16, and a cast that TensorRT would have to
+    fold stands behind each.
+
+    Raises:
+        ModelError: If the file is damaged.
+    """
+    model = _model(data)
+    return _typed(model, {name for node in model.graph.node for name in node.output})
+
+
+def _typed(model: onnx.ModelProto, too_large: set[str]) -> bytes:
+    """Return the file of `model` with what may be FP16 in it, except `too_large`."""
+    typed = _TypedGraph(model.graph, too_large)
     for node in typed.operators:
         typed.add(node)
     mixed = typed.into(model)
