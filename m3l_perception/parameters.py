@@ -32,8 +32,8 @@ class NodeConfig:
     """Which network runs how, and in which form images come; read when the node configures."""
 
     model: str = ''
-    backend: Literal['auto', 'openvino', 'torch'] = 'auto'
-    precision: Literal['auto', 'float32', 'bf16'] = 'auto'
+    backend: Literal['auto', 'tensorrt', 'openvino', 'torch'] = 'auto'
+    precision: Literal['auto', 'float32', 'float16', 'bf16'] = 'auto'
     threads: int = 0
     rgb_transport: Literal['raw', 'compressed'] = 'raw'
     depth_transport: Literal['raw', 'compressedDepth', 'compressed'] = 'raw'

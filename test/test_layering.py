@@ -71,7 +71,11 @@ def test_robot_needs_no_torch(package: str) -> None:
 
 @pytest.mark.parametrize(
     ('engine', 'home'),
-    [('openvino', 'openvino_engine.py'), ('tensorrt', 'tensorrt_engine.py')],
+    [
+        ('openvino', 'openvino_engine.py'),
+        ('tensorrt', 'tensorrt_api.py'),
+        ('pycuda', 'tensorrt_cuda.py'),
+    ],
 )
 def test_engine_is_imported_in_one_file(engine: str, home: str) -> None:
     for path in modules('m3l_core') + modules('m3l_perception'):

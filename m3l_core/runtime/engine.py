@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import get_args, Literal, Protocol, TYPE_CHECKING
 
@@ -11,12 +10,21 @@ import numpy as np
 from m3l_core.errors import EngineError, expect_array, missing_module, ModelError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from m3l_core.model_card import ModelCard
 
-Backend = Literal['auto', 'openvino', 'torch']
-Precision = Literal['auto', 'float32', 'bf16']
+Backend = Literal['auto', 'tensorrt', 'openvino', 'torch']
+Precision = Literal['auto', 'float32', 'float16', 'bf16']
+
+PRECISIONS: dict[str, tuple[str, ...]] = {
+    'tensorrt': ('auto', 'float32', 'float16'),
+    'openvino': ('auto', 'float32', 'bf16'),
+    'torch': ('auto', 'float32', 'bf16'),
+}
+"""What each back end can be asked to compute in."""
 
 
 class Engine(Protocol):
@@ -77,6 +85,10 @@ def expect_inputs(
     expect_array('present', present, (1, 2), np.float32)
 
 
+def _nobody(text: str) -> None:
+    """Take what nobody wants to be told."""
+
+
 def open_engine(
     path: Path | str,
     backend: str = 'auto',
@@ -85,18 +97,24 @@ def open_engine(
     threads: int = 0,
     cache_dir: Path | None = None,
     streams: int = 1,
+    say: Callable[[str], None] = _nobody,
+    warn: Callable[[str], None] = _nobody,
 ) -> Engine:
     """Return the network in `path`, loaded into an engine.
 
     Args:
         path: An ONNX file that `m3l export` wrote, or (with torch) a checkpoint.
-        backend: One of `Backend`; 'auto' takes OpenVINO for an ONNX file where it is
-            installed, else torch.
+        backend: One of `Backend`. 'auto' takes a TensorRT engine that was built and checked
+            before, else torch on a GPU, else OpenVINO, else torch on the CPU; 'tensorrt' builds
+            an engine where there is none, which takes minutes.
         precision: One of `Precision`; 'auto' takes the fastest the processor has.
         threads: CPU threads to use; 0 for all.
-        cache_dir: Where OpenVINO may keep compiled networks, so that the next start is quick.
+        cache_dir: Where compiled networks are kept, so that the next start is quick; None is
+            `cache_folder()` for TensorRT, and keeps none for OpenVINO.
         streams: Frames to label side by side, each by its share of the threads: more a second,
             and each takes longer. Only OpenVINO does; see `Engine.streams` for what came of it.
+        say: Told what is going on where it takes long.
+        warn: Told why 'auto' takes less than the machine has.
 
     Raises:
         ModelError: If the file is missing, damaged, or not what it should be.
@@ -109,21 +127,36 @@ def open_engine(
         raise EngineError(f'threads: expected 0 (all) or more, got {threads}.')
     if not path.is_file():
         raise ModelError(f'{path}: no such file. Give the path of a model file.')
+
+    def open_with(backend: str, *, may_build: bool = True) -> Engine:
+        """Open the file with one back end."""
+        _expect_choice(f'precision with backend {backend}', precision, PRECISIONS[backend])
+        try:
+            if backend == 'tensorrt':
+                from m3l_core.runtime.tensorrt_building import open_tensorrt
+
+                return open_tensorrt(path, precision, cache_dir, may_build=may_build, say=say)
+            if backend == 'openvino':
+                from m3l_core.runtime.openvino_engine import OpenVinoEngine
+
+                return OpenVinoEngine(
+                    path,
+                    precision=precision,
+                    threads=threads,
+                    cache_dir=cache_dir,
+                    streams=streams,
+                )
+            from m3l_core.runtime.torch_engine import TorchEngine
+
+            return TorchEngine(path, precision=precision, threads=threads)
+        except ModuleNotFoundError as error:
+            raise EngineError(str(missing_module(error, f'the {backend} engine'))) from error
+
     if backend == 'auto':
-        has_openvino = find_spec('openvino') is not None
-        backend = 'openvino' if has_openvino and path.suffix == '.onnx' else 'torch'
-    try:
-        if backend == 'openvino':
-            from m3l_core.runtime.openvino_engine import OpenVinoEngine
+        from m3l_core.runtime.choosing import open_best
 
-            return OpenVinoEngine(
-                path, precision=precision, threads=threads, cache_dir=cache_dir, streams=streams
-            )
-        from m3l_core.runtime.torch_engine import TorchEngine
-
-        return TorchEngine(path, precision=precision, threads=threads)
-    except ModuleNotFoundError as error:
-        raise EngineError(str(missing_module(error, f'the {backend} engine'))) from error
+        return open_best(path, open_with, warn)
+    return open_with(backend)
 
 
 def _expect_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

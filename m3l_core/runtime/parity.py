@@ -47,6 +47,10 @@ MODES = {'RGBD': (True, True), 'RGB_ONLY': (True, False), 'DEPTH_ONLY': (False, 
 """Which of color and depth are given, by mode."""
 
 
+class ParityError(EngineError):
+    """An engine that computes other labels than the network it was made from."""
+
+
 def without_missing(frame: RgbdFrame, mode: str) -> RgbdFrame:
     """Return `frame` as it is in `mode`: with both images, or one of them alone."""
     has_rgb, has_depth = MODES[mode]
@@ -129,7 +133,7 @@ def expect_agreement(engine: Engine, agreements: Mapping[str, Agreement]) -> Non
     """Check an engine's agreement in each mode against the limits of its precision.
 
     Raises:
-        EngineError: Naming each mode in which it computes other labels.
+        ParityError: Naming each mode in which it computes other labels.
     """
     problems = [
         f'{mode}: {problem}'
@@ -137,7 +141,7 @@ def expect_agreement(engine: Engine, agreements: Mapping[str, Agreement]) -> Non
         if (problem := agreement.problem(engine.precision))
     ]
     if problems:
-        raise EngineError(
+        raise ParityError(
             f'{engine.backend} {engine.precision}: computes other labels than the network it '
             f'was made from: {"; ".join(problems)}. Do not use it; choose another precision or '
             'backend.'
@@ -148,7 +152,8 @@ def check_parity_file(engine: Engine, path: Path) -> dict[str, Agreement]:
     """Run the frames in `NAME.parity.npz` and compare with the labels in it, without torch.
 
     Raises:
-        EngineError: If the file is damaged or the engine computes other labels.
+        ParityError: If the engine computes other labels.
+        EngineError: If the file is damaged, or the engine fails.
     """
     try:
         with np.load(path, allow_pickle=False) as archive:
@@ -180,7 +185,7 @@ def _agreement(
         confidence = result.confidence[::CONFIDENCE_STEP, ::CONFIDENCE_STEP].astype(np.float32)
         errors.append(np.abs(confidence - recorded[f'{mode}.confidence'][index]).mean() / 255)
     if np.mean(errors) > MOST_CONFIDENCE_ERROR:
-        raise EngineError(
+        raise ParityError(
             f'{engine.backend} {engine.precision}: {mode}: confidence is wrong by '
             f'{np.mean(errors):.3f}, expected at most {MOST_CONFIDENCE_ERROR}. Do not use it.'
         )

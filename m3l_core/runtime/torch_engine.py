@@ -81,3 +81,8 @@ class TorchEngine:
     def close(self) -> None:
         """Free the network."""
         self._module = None
+
+
+def has_cuda() -> bool:
+    """Return whether PyTorch can use a GPU here."""
+    return torch.cuda.is_available()

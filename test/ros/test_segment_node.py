@@ -185,7 +185,11 @@ def test_parameter_is_refused_with_the_reason_and_a_live_one_taken(watcher: Watc
 @pytest.mark.parametrize(
     ('name', 'value', 'said'),
     [
-        ('backend', 'abacus', "backend: expected one of auto, openvino, torch, got 'abacus'."),
+        (
+            'backend',
+            'abacus',
+            "backend: expected one of auto, tensorrt, openvino, torch, got 'abacus'.",
+        ),
         ('max_pair_gap', '5.0', 'max_pair_gap: expected 0.0 to 1.0, got 5.0.'),
         ('stale_after', '1', 'stale_after: expected a value like 0.0, got 1. Write 1.0.'),
     ],

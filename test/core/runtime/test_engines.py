@@ -121,8 +121,8 @@ def test_arrays_of_another_size_are_refused(tiny_files: Path, backend: str) -> N
 @pytest.mark.parametrize(
     ('arguments', 'text'),
     [
-        ({'backend': 'cuda'}, "backend: expected one of auto, openvino, torch, got 'cuda'."),
-        ({'precision': 'int8'}, "precision: expected one of auto, float32, bf16, got 'int8'."),
+        ({'backend': 'cuda'}, "backend: expected one of auto, tensorrt, openvino, torch, got 'cuda'."),
+        ({'precision': 'int8'}, "precision: expected one of auto, float32, float16, bf16, got 'int8'."),
         ({'threads': -1}, 'threads: expected 0 (all) or more, got -1.'),
     ],
 )
