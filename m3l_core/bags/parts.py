@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+_FIRST_LOOK_NS = 1_000_000_000
+
+
 @dataclass(frozen=True)
 class RawMessage:
     """One message as it was recorded: CDR bytes, or ROS 1's own of a ROS 1 bag."""
@@ -32,6 +35,9 @@ class Part(Protocol):
     end_ns: int
     is_finished: bool
     """Whether damage in it is unexpected."""
+
+    def last_ns(self, topics: Collection[str]) -> int | None:
+        """Return the receive time of the last message of `topics`, or None if they have none."""
 
     def messages(self, topics: Collection[str] | None) -> Iterator[RawMessage]:
         """Yield messages in the order of receipt."""
@@ -64,13 +70,29 @@ class Finished:
         self.start_ns = int(self._reader.start_time)
         self.end_ns = int(self._reader.end_time) - 1  # rosbags counts to just after the last one.
 
-    def messages(self, topics: Collection[str] | None) -> Iterator[RawMessage]:
-        """Yield messages in the order of receipt."""
-        connections = [
+    def last_ns(self, topics: Collection[str]) -> int | None:
+        """Return the receive time of the last message of `topics`, or None if they have none."""
+        connections = self._connections(topics)
+        if not any(connection.msgcount for connection in connections):
+            return None
+        # Longer and longer looks at the end of the bag: images are mostly in its last second.
+        look_ns, last_ns = _FIRST_LOOK_NS, None
+        while last_ns is None and look_ns < 4 * (self.end_ns - self.start_ns + _FIRST_LOOK_NS):
+            found = self._reader.messages(connections, start=self.end_ns - look_ns)
+            last_ns = max((receive_ns for _, receive_ns, _ in found), default=None)
+            look_ns *= 4
+        return last_ns
+
+    def _connections(self, topics: Collection[str] | None) -> list[Any]:
+        return [
             connection
             for connection in self._reader.connections
             if topics is None or connection.topic in topics
         ]
+
+    def messages(self, topics: Collection[str] | None) -> Iterator[RawMessage]:
+        """Yield messages in the order of receipt."""
+        connections = self._connections(topics)
         if not connections:  # which rosbags takes for all of them
             return
         for connection, receive_ns, data in self._reader.messages(connections):
@@ -98,6 +120,10 @@ class Torn:
         self.counts = dict(self._file.counts)
         self.start_ns = self._file.start_ns or 0
         self.end_ns = self._file.end_ns or 0
+
+    def last_ns(self, topics: Collection[str]) -> int | None:
+        """Return the receive time of the last message of `topics`, or None if they have none."""
+        return max((self._file.ends[t] for t in topics if t in self._file.ends), default=None)
 
     def messages(self, topics: Collection[str] | None) -> Iterator[RawMessage]:
         """Yield messages about in the order of receipt."""

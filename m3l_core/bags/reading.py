@@ -131,7 +131,22 @@ class Bag:
     @property
     def duration_ns(self) -> int:
         """Time from the first message to the last."""
-        return max(part.end_ns for part in self._parts if part.counts) - self.start_ns
+        return self._end_ns - self.start_ns
+
+    @property
+    def _end_ns(self) -> int:
+        return max(part.end_ns for part in self._parts if part.counts)
+
+    def last_ns(self, topics: Collection[str]) -> int:
+        """Return the receive time of the last message of `topics`; of the bag, if they are empty.
+
+        Raises:
+            BagError: If a topic is not there, or the bag is damaged.
+        """
+        self.expect_topics(topics)
+        with self._damage_named():
+            found = [part.last_ns(topics) for part in self._parts]
+        return max((at_ns for at_ns in found if at_ns is not None), default=self._end_ns)
 
     def messages(self, topics: Collection[str] | None = None) -> Iterator[BagMessage]:
         """Yield the messages of `topics` (None: of all) in the order they were received.

@@ -44,6 +44,7 @@ class TornMcap:
         counts: Number of messages by topic and type.
         start_ns: Receive time of the first message, or None if there is none.
         end_ns: That of the last one.
+        ends: That of the last one by topic.
 
     Raises:
         BagError: If the file is no mcap file at all.
@@ -54,6 +55,7 @@ class TornMcap:
         self.counts: Counter[tuple[str, str]] = Counter()
         self.start_ns: int | None = None
         self.end_ns: int | None = None
+        self.ends: dict[str, int] = {}
         with path.open('rb') as file:
             if file.read(len(_MAGIC)) != _MAGIC:
                 raise BagError(f'{path}: expected an mcap file, got something else.')
@@ -61,6 +63,7 @@ class TornMcap:
             self.counts[message.topic, message.type] += 1
             self.start_ns = min(message.receive_ns, self.start_ns or message.receive_ns)
             self.end_ns = max(message.receive_ns, self.end_ns or message.receive_ns)
+            self.ends[message.topic] = max(message.receive_ns, self.ends.get(message.topic, 0))
 
     def messages(self, topics: Collection[str] | None = None) -> Iterator[TornMessage]:
         """Yield the messages of `topics` (None: of all) in the order of the file.
