@@ -27,6 +27,7 @@ from m3l_core.bags.reading import Bag
 from m3l_core.bags.topics import find_topics
 from m3l_core.bags.writing import BagWriter, Transport
 from m3l_core.models import default_model
+from m3l_core.replay.bags import engine_for
 from m3l_core.replay.parameters import read_parameters
 from m3l_core.replay.records import TIMES
 from m3l_core.replay.run import replay
@@ -118,8 +119,9 @@ def engine_alone(path: Path, model: Path) -> dict[str, Any]:
 
 def replayed(path: Path, model: Path) -> dict[str, Any]:
     """Replay a bag; the engine is loaded and warm before."""
-    segmenter = Segmenter(open_engine(model))
     options = Options(compare_every=0, truth='none')
+    parameters = read_parameters(None, {'model': str(model)})
+    segmenter = Segmenter(engine_for(parameters, options))
     with Bag(path) as bag, tempfile.TemporaryDirectory() as folder:
         topics = find_topics(bag)
         images = {}
@@ -129,7 +131,7 @@ def replayed(path: Path, model: Path) -> dict[str, Any]:
                 break
         for _ in range(3):
             segmenter.segment(decode(images[topics.rgb], images[topics.depth]).frame)
-        setting = Replayed(bag, topics, segmenter, read_parameters(None), options)
+        setting = Replayed(bag, topics, segmenter, parameters, options)
         start = perf_counter()
         summary = replay(setting, Scenario(), Path(folder))
         seconds = perf_counter() - start

@@ -48,6 +48,9 @@ class Recording:
         fallback: Topic of depth that is not registered to color, or None.
 
     A message that is damaged is left out: a node would never get it.
+
+    Attributes:
+        topics: Where images are.
     """
 
     def __init__(self, bag: Bag, topics: RgbdTopics, fallback: str | None = None) -> None:
@@ -58,12 +61,12 @@ class Recording:
             topics.rgb: Modality.RGB,
             topics.depth: Modality.DEPTH,
         }
+        self.topics = [topic for topic in self._modalities if topic is not None]
         self._damaged = 0
         self._first_damage = ''
 
     def __iter__(self) -> Iterator[Arrival]:
-        topics = [topic for topic in self._modalities if topic is not None]
-        for raw in self._bag.raw_messages(topics):
+        for raw in self._bag.raw_messages(self.topics):
             try:
                 message = self._bag.deserialize(raw)
             except BagError as error:

@@ -1,34 +1,38 @@
-"""What the engine does in a run: looks, labels, compares with the truth, and has it recorded."""
+"""What happens to a frame that the clock gives out: it is looked at, labeled, and entered.
+
+Looking (decoding, health, truth) goes frame by frame, for what is seen decides what the stream
+gives out next. What the network says decides nothing, so it may come a few frames later: while
+the engine labels some frames, the next ones are looked at. All are entered in their order.
+"""
 
 from __future__ import annotations
 
+from collections import deque
 from time import perf_counter
 from typing import TYPE_CHECKING
-from zlib import crc32
 
 from m3l_core.errors import DataError
-from m3l_core.frames import Modality, RgbdFrame
-from m3l_core.metrics import confusion_counts, ConfusionMatrix
+from m3l_core.frames import Modality
 from m3l_core.replay.arrivals import Arrival
-from m3l_core.replay.observing import FrameRecord, ScoredFrame
+from m3l_core.replay.bookkeeping import Look
 from m3l_core.replay.pixels import spoiled
-from m3l_core.replay.scores import Comparison, finite, TruthScores
 from m3l_core.replay.truth import NoTruth, SAME_MOMENT_NS
-from m3l_core.stream.seeing import at_size, Seeing
+from m3l_core.stream.seeing import Seeing
 from m3l_core.stream.throttle import Throttle
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
+    from concurrent.futures import Future
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from m3l_core.replay.observing import Observer, Used
-    from m3l_core.replay.records import Records
+    from m3l_core.frames import RgbdFrame
+    from m3l_core.replay.bookkeeping import Books
+    from m3l_core.replay.masks import MaskMaker, Masks
+    from m3l_core.replay.observing import Used
     from m3l_core.replay.setting import Replayed
-    from m3l_core.replay.timing import Timing
     from m3l_core.replay.truth import Truth
-    from m3l_core.runtime import Segmentation
     from m3l_core.stream import Stream, Taken, Transition
     from m3l_core.stream.seeing import Seen
 
@@ -45,81 +49,99 @@ class Labeler:
     Args:
         replayed: Engine and settings.
         stream: Told what images turned out to be.
-        timing: Told when labels come.
-        start_ns: When the first image arrives.
         truth: What the labels should be.
-        observers: Told of every mask.
-        records: Gets a line for every mask and change of mode.
+        maker: Labels frames.
+        books: Takes in masks and changes of mode.
     """
 
     def __init__(
-        self,
-        replayed: Replayed,
-        stream: Stream,
-        timing: Timing,
-        start_ns: int,
-        truth: Truth,
-        observers: Sequence[Observer],
-        records: Records,
+        self, replayed: Replayed, stream: Stream, truth: Truth, maker: MaskMaker, books: Books
     ) -> None:
-        self._segmenter = replayed.segmenter
+        parameters = replayed.parameters
         self._options = replayed.options
-        self._min_confidence = replayed.parameters.labeling.min_confidence
-        offset_s = replayed.parameters.stream.depth_stamp_offset
-        self._depth_offset_ns = round(1e9 * offset_s)
-        self._throttle = Throttle(replayed.parameters.labeling.max_rate)
+        self._depth_offset_ns = round(1e9 * parameters.stream.depth_stamp_offset)
+        self._throttle = Throttle(parameters.labeling.max_rate)
+        # Enough that no stream of the engine waits for this thread, or this thread for one.
+        self._most_ahead = 2 * replayed.segmenter.engine.streams
         self._stream = stream
-        self._timing = timing
-        self._start_ns = start_ns
         self._truth = truth
-        self._observers = observers
-        self._records = records
+        self._maker = maker
+        self._books = books
         self._seeing = Seeing()
-        names = replayed.segmenter.engine.card.classes.names
-        self.truth_scores = TruthScores(names)
-        self.comparison = Comparison(names)
+        self._to_enter: deque[Callable[[], None]] = deque()
         self.used = dict.fromkeys(_USED.values(), 0)
         self.skipped = 0
         """Frames left out because of `max_rate`."""
         self.unreadable = 0
-        self.frames = 0
         self.remarks: dict[str, None] = {}
         """What is odd about the images, once each, in the order in which it was noticed."""
 
+    @property
+    def frames(self) -> int:
+        """Number of masks."""
+        return sum(self.used.values())
+
     def on_transition(self, transition: Transition) -> None:
         """Record a change of mode."""
-        self._records.write(self._timing.on_transition(transition))
+        self._enter_later(lambda: self._books.enter_transition(transition))
 
     def on_taken(self, taken: Taken, now_ns: int) -> int:
         """Label a frame; return for how many nanoseconds of the bag the engine is busy."""
         if not self._throttle.admits(taken.receive_ns):
             self.skipped += 1
             return 0
+        look = self._looked(taken, now_ns)
+        if look is None:
+            return 0
+        every = self._options.compare_every
+        compares = look.used == 'rgbd' and every and self.used['rgbd'] % every == 0
+        self.used[look.used] += 1
+        if self._options.engine_ms == 'measured' and not look.index:
+            self._maker.start(look.frame).result()  # the first one takes long, and a node had it
+        masks = self._maker.start(look.frame, with_alone=bool(compares))
+        busy_ns = self._busy_ns(look, masks)
+        self._enter_later(lambda: self._books.enter_masks(look, masks.result(), now_ns + busy_ns))
+        return busy_ns
+
+    def finish(self) -> None:
+        """Enter what is still being labeled."""
+        while self._to_enter:
+            self._to_enter.popleft()()
+
+    def _enter_later(self, enter: Callable[[], None]) -> None:
+        self._to_enter.append(enter)
+        while len(self._to_enter) > self._most_ahead:
+            self._to_enter.popleft()()
+
+    def _busy_ns(self, look: Look, masks: Future[Masks]) -> int:
+        busy_ms = self._options.engine_ms
+        if busy_ms == 'measured':
+            busy_ms = look.decode_ms + masks.result().engine_ms
+        return round(1e6 * busy_ms)
+
+    def _looked(self, taken: Taken, now_ns: int) -> Look | None:
+        """Return a frame as the network gets it; None if there is nothing to see in it."""
         start = perf_counter()
-        seen = self._look(taken)
+        seen = self._seen(taken)
         decode_ms = 1e3 * (perf_counter() - start)
         for modality, finding in seen.findings.items():
             self._stream.note_content(modality, finding, now_ns=now_ns)
         self._note(seen)
         if seen.frame is None:
-            return 0
-        if self._options.engine_ms == 'measured' and not self.frames:
-            self._segmenter.segment(seen.frame)  # the first one takes long, and a node had it
-        segmentation = self._segmenter.segment(seen.frame)
-        measured = {
-            'stamp_ns': taken.stamp_ns,
-            'decode_ms': round(decode_ms, 3),
-            'engine_ms': round(segmentation.engine_ms, 3),
-        }
-        self._records.write_times(measured)
-        busy_ms = self._options.engine_ms
-        if busy_ms == 'measured':
-            busy_ms = decode_ms + segmentation.engine_ms
-        busy_ns = round(1e6 * busy_ms)
-        self._record(taken, seen.frame, seen, segmentation, now_ns, now_ns + busy_ns)
-        return busy_ns
+            return None
+        return Look(
+            index=self.frames,
+            taken=taken,
+            taken_ns=now_ns,
+            frame=seen.frame,
+            used=_USED[seen.frame.rgb is not None, seen.frame.depth_m is not None],
+            sick={m.name.lower(): f.fault for m, f in seen.findings.items() if f.fault},
+            problems=seen.problems,
+            truth=self._truth_of(taken, seen.frame),
+            decode_ms=decode_ms,
+        )
 
-    def _look(self, taken: Taken) -> Seen:
+    def _seen(self, taken: Taken) -> Seen:
         rgb, depth = taken.rgb, taken.depth
         spoils = {
             modality: () if image is None else _arrival(image).spoils
@@ -138,50 +160,7 @@ class Labeler:
             if len(self.remarks) < _MOST_REMARKS:
                 self.remarks[text] = None
 
-    def _record(
-        self,
-        taken: Taken,
-        frame: RgbdFrame,
-        seen: Seen,
-        segmentation: Segmentation,
-        now_ns: int,
-        labeled_ns: int,
-    ) -> None:
-        labels = segmentation.sure_labels(self._min_confidence)
-        truth = self._truth_of(taken, labels)
-        used = _USED[frame.rgb is not None, frame.depth_m is not None]
-        mode = taken.mode.value
-        score = self._score(labels, truth, used, mode)
-        record = FrameRecord(
-            index=self.frames,
-            stamp_ns=taken.stamp_ns,
-            anchor=taken.anchor.name.lower(),
-            received_s=self._seconds(taken.receive_ns),
-            taken_s=self._seconds(now_ns),
-            labeled_s=self._seconds(labeled_ns),
-            wait_ms=round(taken.wait_ns / 1e6, 3),
-            pair_gap_ms=None if taken.pair_gap_ns is None else round(taken.pair_gap_ns / 1e6, 3),
-            mode=mode,
-            reason=taken.reason,
-            used=used,
-            sick={m.name.lower(): f.fault for m, f in seen.findings.items() if f.fault},
-            problems=seen.problems,
-            size=frame.size,
-            labels_crc32=crc32(labels.tobytes()),
-            confidence=round(float(segmentation.confidence.mean()) / 255, 4),
-            miou=None if score is None else finite(score.mean_iou()),
-            accuracy=None if score is None else finite(score.pixel_accuracy()),
-            agreement=self._compare(frame, labels, truth, used),
-        )
-        self.frames += 1
-        self.used[used] += 1
-        self._timing.on_label(labeled_ns, record.latency_ms)
-        self._records.write(record.to_dict())
-        scored = ScoredFrame(record, frame, labels, segmentation.confidence, truth)
-        for observer in self._observers:
-            observer.on_frame(scored)
-
-    def _truth_of(self, taken: Taken, labels: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+    def _truth_of(self, taken: Taken, frame: RgbdFrame) -> NDArray[np.uint8] | None:
         """Return what a mask should be, at its size, or None if that is not known."""
         if isinstance(self._truth, NoTruth) or taken.reason == 'fallback':
             return None  # the fallback's camera sees something else
@@ -193,54 +172,16 @@ class Labeler:
             at_ns += self._depth_offset_ns
         truth = self._truth.at(at_ns, within_ns)
         if truth is None:
-            self.truth_scores.without += 1
+            self._books.note_missing_truth()
             return None
-        if truth.shape != labels.shape:
-            height, width = labels.shape
+        if truth.shape != frame.size:
+            height, width = frame.size
             raise DataError(
                 f'label image at {at_ns} ns: expected {width}x{height} pixels as the '
                 f'camera image has, got {truth.shape[1]}x{truth.shape[0]}. '
                 'Give label images of the size of the camera images.'
             )
         return truth
-
-    def _score(
-        self, labels: NDArray[np.uint8], truth: NDArray[np.uint8] | None, used: str, mode: str
-    ) -> ConfusionMatrix | None:
-        if truth is None:
-            return None
-        counts = confusion_counts(labels, truth, self._num_classes)
-        self.truth_scores.add(counts, used, mode)
-        return ConfusionMatrix.of(counts)
-
-    def _compare(
-        self,
-        frame: RgbdFrame,
-        labels: NDArray[np.uint8],
-        truth: NDArray[np.uint8] | None,
-        used: Used,
-    ) -> dict[str, float] | None:
-        """Label a pair from either image alone too, if it is its turn."""
-        every = self._options.compare_every
-        if used != 'rgbd' or not every or self.used[used] % every:
-            return None
-        masks: dict[Used, NDArray[np.uint8]] = {
-            'rgbd': labels,
-            'rgb': self._labels(RgbdFrame(frame.rgb, None)),
-            'depth': self._labels(at_size(RgbdFrame(None, frame.depth_m), frame.size)),
-        }
-        same = self.comparison.add(masks, truth, self._num_classes)
-        return {alone: round(same[f'rgbd_{alone}'], 3) for alone in ('rgb', 'depth')}
-
-    def _labels(self, frame: RgbdFrame) -> NDArray[np.uint8]:
-        return self._segmenter.segment(frame).sure_labels(self._min_confidence)
-
-    @property
-    def _num_classes(self) -> int:
-        return len(self._segmenter.engine.card.classes)
-
-    def _seconds(self, at_ns: int) -> float:
-        return round((at_ns - self._start_ns) / 1e9, 6)
 
 
 def _arrival(image: object) -> Arrival:

@@ -13,25 +13,37 @@ if TYPE_CHECKING:
 
 RECORDS, TIMES = 'records.jsonl', 'times.jsonl'
 
+CLOCK_KEYS = ('taken_s', 'labeled_s', 'latency_ms', 'wait_ms', 'at_s')
+"""What follows from how long the engine took: measured times where that was measured."""
+
 
 class Records:
     """Writes JSON lines into a run's folder; use it as a context manager.
 
     Args:
         folder: Of the run.
+        is_measured: Whether time on the run's clock is measured time.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, is_measured: bool) -> None:
+        self._is_measured = is_measured
         self._records = (folder / RECORDS).open('w', encoding='utf-8')
         self._times = (folder / TIMES).open('w', encoding='utf-8')
 
-    def write(self, values: dict[str, Any]) -> None:
-        """Write a line of what any other run of the same inputs gives too."""
-        _write(self._records, values)
+    def write(self, values: dict[str, Any], **measured: float) -> None:
+        """Write a line; measured times, and what follows from them, go to a file of their own.
 
-    def write_times(self, values: dict[str, Any]) -> None:
-        """Write a line of what was measured."""
-        _write(self._times, values)
+        Args:
+            values: With a `type`; those of a mask have an `index` too.
+            measured: Times by name.
+        """
+        if self._is_measured:
+            measured |= {key: values[key] for key in CLOCK_KEYS if key in values}
+            values = {key: value for key, value in values.items() if key not in measured}
+        _write(self._records, values)
+        if measured:
+            named = {key: values[key] for key in ('type', 'index', 'stamp_ns') if key in values}
+            _write(self._times, named | measured)
 
     def __enter__(self) -> Self:
         return self

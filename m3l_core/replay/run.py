@@ -9,9 +9,11 @@ from typing import Any, TYPE_CHECKING
 
 from m3l_core.errors import BagError
 from m3l_core.replay.arrivals import Recording
+from m3l_core.replay.bookkeeping import Books
 from m3l_core.replay.conditions import checked
 from m3l_core.replay.faults import faults_of, faulty
 from m3l_core.replay.labeling import Labeler
+from m3l_core.replay.masks import MaskMaker
 from m3l_core.replay.records import Records
 from m3l_core.replay.simulation import simulate
 from m3l_core.replay.timing import Timing
@@ -60,7 +62,7 @@ def replay(
     first = next(images, None)
     if first is None:
         raise BagError(_no_images(replayed, recording))
-    start_ns, end_ns = first.receive_ns, bag.start_ns + bag.duration_ns
+    start_ns, end_ns = first.receive_ns, bag.last_ns(recording.topics)
     faults = faults_of(scenario, start_ns, end_ns)
     card = replayed.segmenter.engine.card
     truth, truth_name = open_truth(
@@ -71,12 +73,20 @@ def replay(
     stream = Stream(replayed.parameters.stream)
     timing = Timing(start_ns, faults)
     watchers = [WorstFrames(folder / WORST), *observers]
-    with closing(truth), Records(folder) as records:
+    is_measured = options.engine_ms == 'measured'
+    min_confidence = replayed.parameters.labeling.min_confidence
+    with (
+        closing(truth),
+        Records(folder, is_measured=is_measured) as records,
+        MaskMaker(replayed.segmenter, min_confidence) as maker,
+    ):
         records.write({'type': 'run', **head})
-        labeler = Labeler(replayed, stream, timing, start_ns, truth, watchers, records)
+        books = Books(card.classes, timing, start_ns, watchers, records)
+        labeler = Labeler(replayed, stream, truth, maker, books)
         arrivals = faulty(_telling(chain([first], images), end_ns, advance), faults, scenario.seed)
         simulate(arrivals, stream, labeler, drain_ns=_drain_ns(replayed.parameters.stream))
-    summary = head | timing.to_dict(end_ns) | _counted(labeler, stream, end_ns)
+        labeler.finish()
+    summary = head | timing.to_dict(end_ns) | _counted(labeler, books, stream, end_ns)
     summary['warnings'] = [*bag.warnings, *recording.remarks, *labeler.remarks]
     summary |= checked(scenario.limits, summary)
     for watcher in watchers:
@@ -110,10 +120,10 @@ def _head(
     }
 
 
-def _counted(labeler: Labeler, stream: Stream, end_ns: int) -> dict[str, Any]:
-    """Return what labeler and stream counted."""
+def _counted(labeler: Labeler, books: Books, stream: Stream, end_ns: int) -> dict[str, Any]:
+    """Return what was counted on the way."""
     counts = stream.statistics(end_ns)
-    scores = labeler.truth_scores
+    scores = books.truth_scores
     return {
         'frames': labeler.frames,
         'images': {'rgb': counts.rgb.received, 'depth': counts.depth.received},
@@ -122,7 +132,7 @@ def _counted(labeler: Labeler, stream: Stream, end_ns: int) -> dict[str, Any]:
         'skipped': labeler.skipped,
         'unreadable': labeler.unreadable,
         'truth': scores.to_dict() if scores.frames + scores.without else None,
-        'compared': labeler.comparison.to_dict(),
+        'compared': books.comparison.to_dict(),
     }
 
 

@@ -14,6 +14,7 @@ from m3l_core.classes import ClassSet
 from m3l_core.data.samples import read_depth_mm, read_rgb
 from m3l_core.errors import DataError
 from m3l_core.frames import meters
+from m3l_core.replay.records import RECORDS, TIMES
 from m3l_core.replay.report.pictures import depth_colors
 from m3l_core.replay.report.strips import FOLDER as STRIPS
 from m3l_core.replay.report.strips import INDEX
@@ -94,7 +95,7 @@ def load(folder: Path) -> tuple[dict[str, Any], list[RunView]]:
     for run in runs:
         place = folder / run['folder']
         classes = ClassSet(tuple(run['classes']), tuple(tuple(c) for c in run['palette']))
-        view = RunView(run, classes, _points(place / 'records.jsonl', run, points))
+        view = RunView(run, classes, _points(place, run, points))
         view.worst = list(_worst(place / 'worst', classes, round(_WORST_SHARE * budget)))
         spent = sum(len(p.source) for frame in view.worst for p in frame.pictures)
         view.strips = _strips(place / STRIPS, budget - spent)
@@ -102,19 +103,30 @@ def load(folder: Path) -> tuple[dict[str, Any], list[RunView]]:
     return summary, views
 
 
-def _points(path: Path, run: dict[str, Any], most: int) -> list[dict[str, Any]]:
+def _points(folder: Path, run: dict[str, Any], most: int) -> list[dict[str, Any]]:
     """Return at most `most` masks: of each stretch of time the one with the lowest score."""
     span_s = max(float(run['duration_s']), 1e-3)
     worst: dict[int, dict[str, Any]] = {}
+    for record in _masks(folder):
+        place = int(most * record['labeled_s'] / span_s)
+        if place not in worst or _score(record) < _score(worst[place]):
+            worst[place] = record
+    return [worst[place] for place in sorted(worst)]
+
+
+def _masks(folder: Path) -> Iterator[dict[str, Any]]:
+    """Yield the records of the masks of a run; of a realtime one together with their times."""
+    times = _of_frames(folder / TIMES)
+    for record in _of_frames(folder / RECORDS):
+        yield record if 'labeled_s' in record else record | next(times)
+
+
+def _of_frames(path: Path) -> Iterator[dict[str, Any]]:
     with _opened(path) as lines:
         for line in lines:
             record = _parsed(line, path)
-            if record.get('type') != 'frame':
-                continue
-            place = int(most * record['labeled_s'] / span_s)
-            if place not in worst or _score(record) < _score(worst[place]):
-                worst[place] = record
-    return [worst[place] for place in sorted(worst)]
+            if record.get('type') == 'frame':
+                yield record
 
 
 def _score(record: dict[str, Any]) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from recordings import ReplayIt, write_bag
 
+from m3l_core.bags.many import Advance
 from m3l_core.bags.reading import Bag
 from m3l_core.bags.topics import find_topics
 from m3l_core.frames import RgbdFrame
@@ -39,6 +40,8 @@ def replay_it(bag_path: Path, tiny_files: Path, segmenter: Segmenter, tmp_path: 
         bag: Path = bag_path,
         seed: int = 0,
         scenario: Scenario | None = None,
+        segmenter: Segmenter = segmenter,
+        advance: Advance = lambda _share: None,
         **options: Any,
     ) -> dict[str, Any]:
         folder = tmp_path / name
@@ -48,6 +51,7 @@ def replay_it(bag_path: Path, tiny_files: Path, segmenter: Segmenter, tmp_path: 
             replayed = Replayed(
                 opened, find_topics(opened), segmenter, parameters, Options(**options)
             )
-            return replay(replayed, scenario or Scenario(faults=faults, seed=seed), folder)
+            chosen = scenario or Scenario(faults=faults, seed=seed)
+            return replay(replayed, chosen, folder, advance=advance)
 
     return replay_it

@@ -1,4 +1,4 @@
-"""Bags of a few small images."""
+"""Bags of a few small images, and what happens to them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,22 @@ import pytest
 
 from m3l_core.bags.writing import BagWriter
 from m3l_core.frames import RgbdFrame
+from m3l_core.replay.scenario import FaultConfig, OutagesConfig, Scenario
 
 START_NS = 1_600_000_000_000_000_000
 PERIOD_NS = 50_000_000
 
 ReplayIt = Callable[..., dict[str, Any]]
+
+LOOSE_PLUGS = Scenario(
+    seed=3,
+    faults=(
+        FaultConfig(kind='jitter', modality='depth', ms=30),
+        FaultConfig(kind='noise', modality='rgb', start_share=0.5),
+        FaultConfig(kind='holes', modality='depth', start_share=0.5, share=0.5),
+    ),
+    outages=(OutagesConfig(modality='depth', per_minute=40, longest_s=0.8),),
+)
 
 
 def write_bag(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 import pytest
-from recordings import PERIOD_NS, START_NS, write_bag
+from recordings import LOOSE_PLUGS, PERIOD_NS, START_NS, write_bag
 
 from m3l_core.bags.reading import Bag
 from m3l_core.bags.topics import DEPTH_TOPIC, find_topics
@@ -18,13 +18,15 @@ from m3l_core.frames import RgbdFrame
 from m3l_core.metrics import confusion_counts
 from m3l_core.replay.parameters import read_parameters
 from m3l_core.replay.run import replay
-from m3l_core.replay.scenario import FaultConfig, OutagesConfig, Scenario
+from m3l_core.replay.scenario import FaultConfig, Scenario
 from m3l_core.replay.setting import Options, Replayed
+from m3l_core.runtime import Segmenter
+from m3l_core.stream.image_codec import decode_depth, decode_rgb
 
 if TYPE_CHECKING:
     from recordings import ReplayIt
 
-    from m3l_core.runtime import Segmentation, Segmenter
+    from m3l_core.runtime import Segmentation
 
 
 STORES = pytest.importorskip('rosbags.typesys')
@@ -38,17 +40,6 @@ def records(folder: Path) -> list[dict]:
 
 def frames(folder: Path) -> list[dict]:
     return [record for record in records(folder) if record['type'] == 'frame']
-
-
-LOOSE_PLUGS = Scenario(
-    seed=3,
-    faults=(
-        FaultConfig(kind='jitter', modality='depth', ms=30),
-        FaultConfig(kind='noise', modality='rgb', start_share=0.5),
-        FaultConfig(kind='holes', modality='depth', start_share=0.5, share=0.5),
-    ),
-    outages=(OutagesConfig(modality='depth', per_minute=40, longest_s=0.8),),
-)
 
 
 @pytest.mark.parametrize('engine_ms', [0.0, 70.0])
@@ -82,6 +73,39 @@ def test_without_a_latency_every_frame_is_labeled(replay_it: ReplayIt, tmp_path:
     assert summary['drops'] == {'rgb': {}, 'depth': {}}
 
 
+def test_a_bag_ends_with_its_last_image(
+    replay_it: ReplayIt, rooms: list[RgbdFrame], tmp_path: Path
+) -> None:
+    """Its label topic goes on for another two minutes, which is no gap of the cameras."""
+    bag = write_bag(tmp_path / 'bag', rooms, count=20, labels=False)
+    longer = with_late_labels(bag, tmp_path / 'longer_bag', 120_000_000_000)
+    with Bag(longer) as opened:
+        assert opened.duration_ns > 100e9
+    summary = replay_it(
+        FaultConfig(kind='drop', modality='depth', start_share=0.5), bag=longer, name='longer'
+    )
+    assert summary['duration_s'] == 0.95
+    assert summary['longest_gap_s'] < 0.5
+    assert summary['faults'][0]['start_s'] == 0.475
+    plain = replay_it(FaultConfig(kind='drop', modality='depth', start_share=0.5), bag=bag)
+    for name in ('frames', 'used', 'transitions', 'mode_seconds', 'gaps', 'faults'):
+        assert summary[name] == plain[name]
+
+
+def with_late_labels(source: Path, path: Path, late_ns: int) -> Path:
+    """Write a bag again with one more image on another topic, long after the others."""
+    with Bag(source) as bag, BagWriter(path, transport='raw') as writer:
+        for message in bag.messages():
+            if message.topic == DEPTH_TOPIC:
+                depth_mm = (1000 * decode_depth(message.message)).round().astype(np.uint16)
+                writer.write_depth(depth_mm, message.receive_ns)
+            else:
+                writer.write_rgb(decode_rgb(message.message), message.receive_ns)
+        size = depth_mm.shape
+        writer.write_labels(np.zeros(size, np.uint8), message.receive_ns + late_ns)
+    return path
+
+
 def test_a_slow_engine_drops_frames_as_a_node_would(replay_it: ReplayIt, tmp_path: Path) -> None:
     summary = replay_it(engine_ms=120.0)  # of images every 50 ms
     taken = [f['taken_s'] for f in frames(tmp_path / 'run')]
@@ -91,12 +115,38 @@ def test_a_slow_engine_drops_frames_as_a_node_would(replay_it: ReplayIt, tmp_pat
     assert summary['latency']['max_ms'] <= 120 + 50
 
 
-def test_measured_times_are_kept_out_of_the_records(replay_it: ReplayIt, tmp_path: Path) -> None:
+CLOCK_TIMES = {'taken_s', 'labeled_s', 'latency_ms', 'wait_ms', 'at_s'}
+
+
+def times(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / 'times.jsonl').open()]
+
+
+def test_what_was_measured_is_kept_out_of_the_records(replay_it: ReplayIt, tmp_path: Path) -> None:
     replay_it(engine_ms='measured')
-    times = [json.loads(line) for line in (tmp_path / 'run' / 'times.jsonl').open()]
-    assert [t['stamp_ns'] for t in times] == [f['stamp_ns'] for f in frames(tmp_path / 'run')]
-    assert all(t['engine_ms'] > 0 for t in times)
-    assert 'engine_ms' not in (tmp_path / 'run' / 'records.jsonl').read_text()
+    of_masks = [t for t in times(tmp_path / 'run') if t['type'] == 'frame']
+    assert [t['stamp_ns'] for t in of_masks] == [f['stamp_ns'] for f in frames(tmp_path / 'run')]
+    assert [t['index'] for t in of_masks] == list(range(len(of_masks)))
+    assert all(t['engine_ms'] > 0 for t in of_masks)
+    for t in of_masks:
+        assert t['labeled_s'] - t['taken_s'] == pytest.approx(
+            (t['decode_ms'] + t['engine_ms']) / 1e3, abs=1e-5
+        )
+    changes = [t for t in times(tmp_path / 'run') if t['type'] == 'transition']
+    assert len(changes) == len(records(tmp_path / 'run')) - 1 - len(of_masks) > 0
+    found = {key for record in records(tmp_path / 'run') for key in record}
+    assert not found & {*CLOCK_TIMES, 'engine_ms', 'decode_ms'}
+
+
+def test_times_that_are_the_same_every_time_stand_in_the_records(
+    replay_it: ReplayIt, tmp_path: Path
+) -> None:
+    replay_it(engine_ms=30.0)
+    found = {key for record in records(tmp_path / 'run') for key in record}
+    assert found >= CLOCK_TIMES
+    assert times(tmp_path / 'run')[0].keys() == {
+        'type', 'index', 'stamp_ns', 'decode_ms', 'engine_ms'
+    }  # fmt: skip
 
 
 def test_an_engine_is_warm_before_its_time_counts(
