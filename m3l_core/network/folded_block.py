@@ -38,10 +38,14 @@ class FoldedNorm(nn.Module):
     were wrong about absent ones.
     """
 
+    ones: Tensor
+    zeros: Tensor
+
     def __init__(self, norm: ModalityLayerNorm) -> None:
         super().__init__()
         channels = norm.weight.shape[1]
-        self.ones, self.zeros = torch.ones(channels), torch.zeros(channels)
+        self.register_buffer('ones', torch.ones(channels), persistent=False)
+        self.register_buffer('zeros', torch.zeros(channels), persistent=False)
         self.weight = nn.Parameter(norm.weight.detach()[:, None].clone())
         self.bias = nn.Parameter(norm.bias.detach()[:, None].clone())
 
@@ -49,6 +53,15 @@ class FoldedNorm(nn.Module):
         """Return `x` `(M, N, C)` normalized over C."""
         normal = F.layer_norm(x, self.ones.shape, self.ones, self.zeros, eps=1e-6)
         return normal * self.weight + self.bias
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Return the values `(M, heads, L, D)` weighted by attention to scaled queries."""
+    if query.is_cuda:  # one kernel, and no matrix of scores in memory
+        return F.scaled_dot_product_attention(query, key, value, scale=1.0)
+    # What exporters and engines recognize; PyTorch's own on the CPU is no faster, as L is small.
+    attended: Tensor = (query @ key.transpose(-1, -2)).softmax(-1) @ value
+    return attended
 
 
 class FoldedAttention(nn.Module):
@@ -84,7 +97,7 @@ class FoldedAttention(nn.Module):
         query = self._heads(self.query(x), self.size)
         key = self._heads(self.key(context), self.context_size)
         value = self._heads(self.value(context), self.context_size)
-        attended = (query @ key.transpose(-1, -2)).softmax(-1) @ value
+        attended = attend(query, key, value)
         tokens = self.size[0] * self.size[1]
         merged = attended.permute(0, 2, 1, 3).reshape(MODALITIES, tokens, self.channels)
         projected: Tensor = self.project(merged)
