@@ -16,6 +16,8 @@ from m3l_core.errors import ConfigError
 if TYPE_CHECKING:
     import argparse
 
+    from m3l_core.model_card import ActivationRanges
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
@@ -55,7 +57,15 @@ def run(arguments: argparse.Namespace) -> int:
     for engine, modes in card.parity.items():
         shares = ', '.join(f'{mode} {values["total"]:.2f} %' for mode, values in modes.items())
         print(f'  {engine}: {shares}')
+    if card.ranges is not None:
+        _print_ranges(card.ranges)
     return 0
+
+
+def _print_ranges(ranges: ActivationRanges) -> None:
+    """Print what decides which operators TensorRT is to compute in FP16."""
+    group, most = max(ranges.groups.items(), key=lambda item: item[1])
+    print(f'  largest value {most:.4g} ({group}), on {ranges.frames}')
 
 
 def parse_size(text: str) -> tuple[int, int]:

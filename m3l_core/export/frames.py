@@ -34,8 +34,13 @@ class LabelledFrame:
     truth: NDArray[np.uint8] | None
 
 
-def real_frames(source: Path, count: int) -> list[LabelledFrame]:
+def real_frames(source: Path, count: int, *, least: int | None = None) -> list[LabelledFrame]:
     """Return `count` frames spread evenly over a folder of images or a bag.
+
+    Args:
+        source: The folder or bag.
+        count: How many.
+        least: How many will do if there are no more; None for `count`.
 
     Raises:
         DataError: If there are fewer frames, or one is noise: on noise every network is unsure
@@ -43,9 +48,10 @@ def real_frames(source: Path, count: int) -> list[LabelledFrame]:
         BagError: If the bag cannot be read.
     """
     frames = _from_folder(source, count) if _is_folder(source) else _from_bag(source, count)
-    if len(frames) < count:
+    least = count if least is None else least
+    if len(frames) < least:
         raise DataError(
-            f'{source}: expected at least {count} frames, got {len(frames)}. '
+            f'{source}: expected at least {least} frames, got {len(frames)}. '
             'Give a folder or bag with more.'
         )
     for index, labelled in enumerate(frames):

@@ -62,12 +62,12 @@ def encode_depth(depth_m: Tensor, encoding: DepthEncoding) -> Tensor:
     if encoding.kind == 'minmax':
         low, high = depth_m.amin((2, 3), keepdim=True), depth_m.amax((2, 3), keepdim=True)
         scaled = (depth_m - low) / (high - low).clamp(min=1e-6)
-        return _centered(scaled).expand(-1, 3, -1, -1)
+        return torch.cat([_centered(scaled)] * 3, dim=1)
     valid = depth_m > 0
     z = depth_m.clamp(encoding.near_m, encoding.far_m)
     inverse = torch.where(valid, encoding.near_m / z, 0.0)
     if encoding.kind == 'inverse':
-        return _centered(inverse).expand(-1, 3, -1, -1)
+        return torch.cat([_centered(inverse)] * 3, dim=1)
     linear = torch.where(valid, z / encoding.far_m, 0.0)
     return _centered(torch.cat([inverse, linear, valid.to(depth_m.dtype)], dim=1))
 

@@ -82,6 +82,19 @@ def _typed(model: onnx.ModelProto, too_large: set[str]) -> bytes:
     return written
 
 
+def values_in_question(graph: onnx.GraphProto) -> set[str]:
+    """Return the names of all real values that are FP16 if they are small enough."""
+    constants = _constants(graph)
+    operators = [node for node in graph.node if not constants.keys() & set(node.output)]
+    between = _between_products(operators)
+    values: set[str] = set()
+    for node in operators:
+        if node.output[0] in between:
+            choosing = node.op_type == 'Where'  # by a value that is true or false
+            values.update(node.input[choosing:], node.output)
+    return values - constants.keys() - {''}
+
+
 def _model(data: bytes) -> onnx.ModelProto:
     try:
         model = onnx.load_from_string(data)
@@ -164,7 +177,7 @@ class _TypedGraph:
         if node.op_type in _FLOAT or values & self._too_large:
             return False
         if node.op_type in _MOVES:
-            return self._kinds.get(node.input[0]) == TensorProto.FLOAT16
+            return self._kinds.get(node.input[0]) == int(TensorProto.FLOAT16)
         return node.output[0] in self._between
 
     def _input(self, name: str, kind: int) -> str:

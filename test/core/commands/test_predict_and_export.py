@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from m3l_core.cli import main
-from m3l_core.export import exporting
+from m3l_core.export import exporting, proof
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,7 +99,7 @@ def test_export_writes_a_model_that_predict_reads(
     capsys: Capture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(exporting, 'LEAST_FRAMES', 2)
+    monkeypatch.setattr(proof, 'LEAST_FRAMES', 2)
     monkeypatch.setattr(exporting, 'RECORDED_FRAMES', 2)
     out = tmp_path / 'out.onnx'
     weights = tiny_files.with_suffix('.safetensors')
