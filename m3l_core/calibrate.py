@@ -15,7 +15,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from m3l_core.errors import DataError
+from m3l_core.errors import DataError, ModelError
 from m3l_core.metrics import CONDITIONS, confusion_counts, ConfusionMatrix, mm_robust
 from m3l_core.model_card import Calibration, ModeCalibration
 from m3l_core.network.inputs import InputEncoder
@@ -69,7 +69,13 @@ def fit(model: LinearFusion, card: ModelCard, samples: Iterable[Sample]) -> dict
 
     Raises:
         DataError: If no pixel of them has a class.
+        ModelError: If the network has a single stream.
     """
+    if model.architecture.modalities == 1:
+        raise ModelError(
+            f'{card.name}: has a stream for {model.architecture.fusion} alone, so nothing to '
+            'weigh. Calibrate a network that has both.'
+        )
     encoder = InputEncoder(card)
     present = torch.tensor(list(CONDITIONS.values()))
     modes = {name: _Mode(before) for name, before in _before(model, card).items()}

@@ -86,6 +86,24 @@ def load(path: str | Path) -> tuple[LinearFusion, ModelCard]:
     return model.eval(), card
 
 
+def load_state(path: str | Path, whose: str, model: LinearFusion) -> None:
+    """Fill `model` from the state that a training run goes on from.
+
+    Args:
+        path: The state file; it is read without running any code in it.
+        whose: The key of the weights in it, 'student' or 'teacher'.
+        model: A network of the run's architecture.
+
+    Raises:
+        ModelError: If the file is missing, damaged, or holds no such weights.
+    """
+    path = Path(path)
+    weights = load_tensors(path).get(whose)
+    if not isinstance(weights, dict):
+        raise ModelError(f'{path}: holds no {whose}. Expected the state of a run of m3l train.')
+    _load_exactly(model, weights, path)
+
+
 def load_official(
     path: str | Path,
     weights: Literal['auto', 'student', 'teacher'] = 'auto',

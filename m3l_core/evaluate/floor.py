@@ -8,12 +8,18 @@ import cv2
 import numpy as np
 
 from m3l_core.classes import IGNORE
+from m3l_core.data.matching import open_matching
+from m3l_core.errors import DataError
 from m3l_core.metrics import ConfusionMatrix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from m3l_core.classes import ClassSet
+    from m3l_core.data.folder import Folder
 
 
 class Majority:
@@ -45,6 +51,25 @@ class Majority:
         for truth in truths:
             matrix.update(_resized(self.labels, truth.shape), truth)
         return matrix.mean_iou()
+
+
+def training_of(data: Path, split: str, classes: ClassSet) -> Folder:
+    """Return the images that a network is trained on which is scored on `split`.
+
+    Raises:
+        DataError: If there are none.
+    """
+    return open_matching(data, 'trainval' if split == 'test' else 'train', classes)
+
+
+def floor_of(data: Path, split: str, samples: Folder) -> float | None:
+    """Return what `Majority` reaches on `samples`, the `split` of `data`; None untrained."""
+    try:
+        training = training_of(data, split, samples.classes)
+    except DataError:
+        return None
+    majority = Majority(training.labels_once(), len(samples.classes))
+    return majority.mean_iou(samples.labels_once())
 
 
 def _resized(labels: NDArray[np.uint8], size: tuple[int, ...]) -> NDArray[np.uint8]:

@@ -49,23 +49,52 @@ def mean_iou_intervals(
         blocks: The block of each image `(N,)`, from 0.
         seed: Of the draws.
     """
+    draws = draw_blocks(blocks, seed)
+    if draws is None:
+        return {}
+    scores = drawn_scores(counts, blocks, draws)
+    return {name: percentiles(values) for name, values in scores.items()}
+
+
+def draw_blocks(blocks: NDArray[np.int64], seed: int) -> NDArray[np.float64] | None:
+    """Return how often each of L blocks is in each of D draws, `(D, L)`; None for one block.
+
+    Args:
+        blocks: The block of each image `(N,)`, from 0.
+        seed: Of the draws.
+    """
     number = int(blocks.max()) + 1
     if number < 2:
-        return {}
-    draws = np.random.default_rng(seed).multinomial(
-        number, np.full(number, 1 / number), _RESAMPLES
-    )
+        return None
+    generator = np.random.default_rng(seed)
+    draws = generator.multinomial(number, np.full(number, 1 / number), _RESAMPLES)
+    return draws.astype(np.float64)
+
+
+def drawn_scores(
+    counts: Mapping[str, NDArray[np.int64]],
+    blocks: NDArray[np.int64],
+    draws: NDArray[np.float64],
+) -> dict[str, NDArray[np.float64]]:
+    """Return the mIoU `(D,)` of each condition in every draw, and their mean as `mm_robust`.
+
+    Args:
+        counts: Confusion counts `(N, K, K + 1)` of each condition.
+        blocks: The block of each image `(N,)`, from 0.
+        draws: How often each block counts, `(D, L)`.
+    """
     scores = {}
     for name, of_image in counts.items():
-        of_block = np.zeros((number, *of_image.shape[1:]))
+        of_block = np.zeros((draws.shape[1], *of_image.shape[1:]))
         np.add.at(of_block, blocks, of_image)
-        drawn = draws.astype(np.float64) @ of_block.reshape(number, -1)
-        scores[name] = mean_iou_of(drawn.reshape(_RESAMPLES, *of_image.shape[1:]))
+        drawn = draws @ of_block.reshape(len(of_block), -1)
+        scores[name] = mean_iou_of(drawn.reshape(len(draws), *of_image.shape[1:]))
     scores['mm_robust'] = np.mean(list(scores.values()), axis=0)
-    return {name: _interval(values) for name, values in scores.items()}
+    return scores
 
 
-def _interval(values: NDArray[np.float64]) -> Interval:
+def percentiles(values: NDArray[np.float64]) -> Interval:
+    """Return the 2.5th and 97.5th percentile of draws."""
     low, high = np.nanpercentile(values, [2.5, 97.5])
     return float(low), float(high)
 

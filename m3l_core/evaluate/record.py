@@ -48,7 +48,7 @@ class Record:
     """
 
     def __init__(self, model: Path) -> None:
-        self._cards = {path: read_card(path) for path in (model, *_twin(model))}
+        self._cards = {path: read_card(path) for path in (model, *twins(model))}
         for path in self._cards:
             if not (os.access(path.parent, os.W_OK) and os.access(path, os.W_OK)):
                 raise ModelError(
@@ -84,8 +84,8 @@ class Record:
             write_atomically(path, rewrite.with_card(path.read_bytes(), self._cards[path]))
 
 
-def _twin(model: Path) -> list[Path]:
-    """Return the file of the same network beside `model`, if there is one."""
+def twins(model: Path) -> list[Path]:
+    """Return the files of the same network beside `model`: one or none."""
     graph, weights = model.with_suffix('.onnx'), model.with_suffix('.safetensors')
     if not (graph.is_file() and weights.is_file()):
         return []

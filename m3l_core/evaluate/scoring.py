@@ -12,7 +12,13 @@ from m3l_core.data.degrade import degraded
 from m3l_core.errors import ModelError
 from m3l_core.evaluate.intervals import blocks_of, mean_iou_intervals
 from m3l_core.frames import RgbdFrame
-from m3l_core.metrics import CONDITIONS, confusion_counts, ConfusionMatrix, mm_robust
+from m3l_core.metrics import (
+    CONDITIONS,
+    confusion_counts,
+    ConfusionMatrix,
+    expected_mean_iou,
+    mm_robust,
+)
 from m3l_core.reliability import MIN_CONFIDENCE, Reliability
 
 if TYPE_CHECKING:
@@ -22,11 +28,15 @@ if TYPE_CHECKING:
 
     from m3l_core.classes import ClassSet
     from m3l_core.data.samples import Sample
+    from m3l_core.evaluate.conventions import Convention
     from m3l_core.evaluate.intervals import Interval
     from m3l_core.runtime.segmenter import Segmentation, Segmenter
 
 AS_RECORDED = 'as recorded'
 """Name of the sensor that changes nothing."""
+
+FAILING = (0.05, 0.1, 0.2)
+"""Probabilities that a modality fails, of which the expected mIoU is told."""
 
 WELL_KNOWN = 5.0
 """IoU in percent above which a class counts as one that the network knows."""
@@ -55,8 +65,8 @@ class Scores:
 class Evaluation:
     """The scores of a data set with both modalities, and with each missing.
 
-    A missing modality is one whose image the network is told not to have; it then computes
-    with its learned mask token.
+    What the network is given for a missing image is a matter of convention, see `conventions`;
+    engines tell it that there is none.
     """
 
     classes: ClassSet
@@ -72,6 +82,11 @@ class Evaluation:
     def mm_robust(self) -> float:
         """Mean of the three conditions' mIoU, in percent."""
         return mm_robust(self.mean_iou)
+
+    @property
+    def expected(self) -> dict[str, float]:
+        """The mIoU in percent to expect if each modality fails with a probability."""
+        return {f'{p:g}': expected_mean_iou(self.mean_iou, p) for p in FAILING}
 
     @cached_property
     def intervals(self) -> dict[str, Interval]:
@@ -101,6 +116,7 @@ class Evaluation:
         return {
             **self.mean_iou,
             'mm_robust': self.mm_robust,
+            'expected': self.expected,
             'intervals': {name: list(ends) for name, ends in self.intervals.items()},
             'calibration': calibration,
             'min_confidence': min_confidence,
@@ -121,6 +137,25 @@ class Evaluation:
             },
             'confusion': {name: m.counts.tolist() for name, m in matrices.items()},
         }
+
+
+@dataclass
+class Robustness:
+    """What was scored beside the three conditions of one convention; empty if not asked for."""
+
+    conventions: dict[Convention, Evaluation] = field(default_factory=dict)
+    corruptions: dict[str, Scores] = field(default_factory=dict)
+    """By the names of `corruptions.CORRUPTIONS`, with both images given."""
+
+    def summary(self) -> dict[str, Any]:
+        """Return the mIoU in percent of each, for a card or JSON."""
+        conventions = {
+            str(convention): result.mean_iou | {'mm_robust': result.mm_robust}
+            for convention, result in self.conventions.items()
+        }
+        corruptions = {name: s.matrix.mean_iou() for name, s in self.corruptions.items()}
+        numbers = {'conventions': conventions, 'corruptions': corruptions}
+        return {name: values for name, values in numbers.items() if values}
 
 
 def evaluate(

@@ -7,26 +7,38 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from m3l_core.evaluate.conventions import best_convention
+from m3l_core.evaluate.paired import paired_interval
 from m3l_core.evaluate.scoring import AS_RECORDED, WELL_KNOWN
 from m3l_core.metrics import CONDITIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from m3l_core.evaluate.conventions import Convention
+    from m3l_core.evaluate.image_counts import ImageCounts
     from m3l_core.evaluate.intervals import Interval
-    from m3l_core.evaluate.scoring import Evaluation
+    from m3l_core.evaluate.scoring import Evaluation, Robustness
 
 
 def print_tables(
-    results: Mapping[str, Evaluation], title: str, *, floor: float | None, min_confidence: float
+    results: Mapping[str, Evaluation],
+    title: str,
+    *,
+    floor: float | None,
+    min_confidence: float,
+    convention: Convention,
+    robustness: Robustness,
 ) -> None:
-    """Print the classes, the summary, and the other depth sensors if there are any.
+    """Print the classes, the summary, and the further tables if there is something in them.
 
     Args:
         results: From `evaluate`.
         title: What was scored.
         floor: MIoU in percent of a network that looks at nothing, None if unknown.
         min_confidence: For coverage and accuracy.
+        convention: What a missing image was in `results`.
+        robustness: What else was scored.
     """
     result = results[AS_RECORDED]
     console = Console()
@@ -34,13 +46,35 @@ def print_tables(
     console.print(_confidence(result, min_confidence))
     if len(results) > 1:
         console.print(_sensors(results))
+    if robustness.conventions:
+        console.print(_conventions(robustness))
+    if robustness.corruptions:
+        console.print(_corruptions(robustness, result))
     below = 'no training labels to compute it from' if floor is None else f'{floor:.1f} %'
     console.print(
         f'MM-Robust {_scored(result.mm_robust, result.intervals.get("mm_robust"))} % over '
         f'{len(result.ids)} images in {_runs(result.runs)}.\n'
+        f'{convention.describe()}\n'
+        f'Expected if each modality fails with probability {_expected(result)}.\n'
         f'A network that looks at nothing: {below}.'
         + (' Brackets: 95 % interval over the runs.' if result.intervals else '')
     )
+
+
+def print_gain(ours: ImageCounts, theirs: ImageCounts, name: str) -> None:
+    """Print how much better one model is than another, the one of the counts `name`."""
+    table = _table(f'gain over {name}, in points of mIoU', '', 'gain', '95 % interval')
+    for condition, paired in paired_interval([ours], [theirs]).items():
+        ends = 'one run only' if paired.interval is None else '{:+.1f} to {:+.1f}'
+        table.add_row(
+            condition.replace('_', ' '), f'{paired.gain:+.1f}', ends.format(*paired.interval or ())
+        )
+    table.caption = 'over the runs of images; what another seed would give is not in it'
+    Console().print(table)
+
+
+def _expected(result: Evaluation) -> str:
+    return ', '.join(f'{p}: {value:.1f} %' for p, value in result.expected.items())
 
 
 def _runs(number: int) -> str:
@@ -90,6 +124,30 @@ def _sensors(results: Mapping[str, Evaluation]) -> Table:
     for sensor, result in results.items():
         robust = _scored(result.mm_robust, result.intervals.get('mm_robust'))
         table.add_row(sensor, *(f'{result.mean_iou[name]:.1f}' for name in CONDITIONS), robust)
+    return table
+
+
+def _conventions(robustness: Robustness) -> Table:
+    title = 'conventions of missing, plain network: mIoU in %'
+    table = _table(title, 'image, prediction', *CONDITIONS, 'MM-Robust')
+    best = best_convention(robustness.conventions)
+    for convention, result in robustness.conventions.items():
+        robust = _scored(result.mm_robust, result.intervals.get('mm_robust'))
+        values = [f'{result.mean_iou[name]:.1f}' for name in CONDITIONS]
+        style = 'bold' if convention == best else None
+        table.add_row(str(convention), *values, robust, style=style)
+    return table
+
+
+def _corruptions(robustness: Robustness, result: Evaluation) -> Table:
+    table = _table('missing and noisy values, plain network: mIoU in %', 'inputs', 'both')
+    table.add_row('as recorded', f'{result.mean_iou["both"]:.1f}')
+    for name, scores in robustness.corruptions.items():
+        table.add_row(name, f'{scores.matrix.mean_iou():.1f}')
+    table.caption = (
+        'RMM: share of the normalized values set to 0. '
+        'NM: share of salt and pepper + deviation of Gaussian noise.'
+    )
     return table
 
 

@@ -1,0 +1,93 @@
+"""What two methods are compared by: the confusion counts of every image, in a small file.
+
+Dimensions: N images, K classes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+import io
+from typing import Any, TYPE_CHECKING
+import zipfile
+
+import numpy as np
+
+from m3l_core.errors import DataError
+from m3l_core.files import write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from m3l_core.evaluate.scoring import Evaluation
+
+
+@dataclass(frozen=True, eq=False)
+class ImageCounts:
+    """Confusion counts, image by image, all that scores and their intervals need.
+
+    Attributes:
+        ids: The names of the N images.
+        classes: The names of the K classes.
+        counts: `(N, K, K + 1)` of each condition, see `metrics.confusion_counts`.
+    """
+
+    ids: tuple[str, ...]
+    classes: tuple[str, ...]
+    counts: dict[str, NDArray[np.int64]]
+
+    @classmethod
+    def of(cls, evaluation: Evaluation) -> ImageCounts:
+        """Return what was counted in an evaluation."""
+        counts = {name: np.stack(scores.counts) for name, scores in evaluation.scores.items()}
+        return cls(tuple(evaluation.ids), evaluation.classes.names, counts)
+
+    def expect_images(self, ids: Sequence[str], classes: Sequence[str], where: str) -> None:
+        """Check that these are the counts of those images; `where` names ours in the error.
+
+        Raises:
+            DataError: If images or classes differ.
+        """
+        if (self.ids, self.classes) != (tuple(ids), tuple(classes)):
+            raise DataError(
+                f'{where}: expected counts of {len(ids)} images from {ids[0]} on in '
+                f'{len(classes)} classes, got {len(self.ids)} from {self.ids[0]} on in '
+                f'{len(self.classes)}. Compare models scored on the same images and classes.'
+            )
+
+    def save(self, path: Path) -> None:
+        """Write them into the npz file `path`, whole or not at all."""
+        file = io.BytesIO()
+        arrays: dict[str, Any] = {'ids': np.array(self.ids), 'classes': np.array(self.classes)}
+        for name, of_condition in self.counts.items():
+            arrays[f'counts_{name}'] = of_condition.astype(np.uint32)
+        np.savez_compressed(file, **arrays)
+        write_atomically(path, file.getvalue())
+
+    @classmethod
+    def load(cls, path: Path) -> ImageCounts:
+        """Return what `save` wrote.
+
+        Raises:
+            DataError: If the file is missing, damaged, or no such file.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                counts = {
+                    name.removeprefix('counts_'): file[name].astype(np.int64)
+                    for name in file.files
+                    if name.startswith('counts_')
+                }
+                ids, classes = tuple(file['ids'].tolist()), tuple(file['classes'].tolist())
+        except (OSError, ValueError, KeyError, AttributeError, EOFError, zipfile.BadZipFile) as e:
+            raise DataError(
+                f'{path}: cannot be read as counts of images: {e}. Expected a file of '
+                'm3l evaluate --counts.'
+            ) from e
+        shape = (len(ids), len(classes), len(classes) + 1)
+        if not counts or any(of_one.shape != shape for of_one in counts.values()):
+            shapes = ', '.join(f'{name} {c.shape}' for name, c in counts.items()) or 'none'
+            raise DataError(f'{path}: expected counts of shape {shape}, got {shapes}.')
+        return cls(ids, classes, counts)
