@@ -26,6 +26,7 @@ from m3l_core.classes import IGNORE, NYU13
 from m3l_core.commands.export import parse_size
 from m3l_core.network import LinearFusion
 from m3l_core.train.config import FROM_SCRATCH
+from m3l_core.train.methods.method import Images, predictions
 from m3l_core.train.objective import supervised_loss
 from m3l_core.train.schedule import make_optimizer
 from m3l_core.train.teacher import follow
@@ -82,18 +83,17 @@ def make_batch(
 
 
 def our_step(student: LinearFusion, data: tuple[torch.Tensor, torch.Tensor, torch.Tensor]) -> Step:
-    """Return the step of `m3l_core.train.trainer` without the making of batches."""
+    """Return the step of `m3l_core.train.learner` with `supervised_dropout`, batches given."""
     rgb, depth, labels = data
     teacher = copy.deepcopy(student).eval()
-    optimizer = make_optimizer(student, FROM_SCRATCH)
+    optimizer = make_optimizer([student], FROM_SCRATCH)
     weights = torch.ones(len(NYU13), device=rgb.device)
     present = torch.ones(len(rgb), 2, dtype=torch.bool, device=rgb.device)
 
     def step() -> None:
         with torch.autocast(rgb.device.type, torch.bfloat16):
-            streams = student.stream_logits(rgb, depth, present)
-            ensemble = student.ensemble(streams)
-        loss = supervised_loss(streams, ensemble, labels, weights)
+            predicted = predictions(student, Images(rgb, depth, labels), present)
+        loss = supervised_loss(predicted, labels, weights)
         learn(loss, optimizer, student)
         follow(teacher, student, momentum=MOMENTUM, step=10_000)
 

@@ -1,10 +1,13 @@
-"""Train a network on labelled images.
+"""Train a network on labelled images, and on images without labels.
 
 A run that was stopped, by Ctrl-C or a power cut, goes on where it last saved when the same
 command is given again. Curves: tensorboard --logdir runs. Examples:
 
   m3l train config/train/rooms_b0.yaml --data rooms
   m3l train config/train/fine_tune_b0.yaml --data my_images --weights nyuv2_b0
+  m3l train config/train/few_labels_b0.yaml --data my_images --unlabeled extracted \
+      --weights nyuv2_b0
+  torchrun --nproc-per-node 4 -m m3l_core train config/train/rooms_b0.yaml --data rooms
 """
 
 from __future__ import annotations
@@ -30,6 +33,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--rendered', type=Path, help='frames of m3l rooms to mix in, as rendered_share says'
     )
     parser.add_argument(
+        '--unlabeled',
+        type=Path,
+        nargs='+',
+        default=[],
+        metavar='IMAGES',
+        help='images to learn from without labels, such as m3l extract writes; for the methods '
+        'mean_teacher, mean_teacher_dropout, cps, m3l and m3l_plus',
+    )
+    parser.add_argument(
         '--val', type=Path, help='data set whose val split is scored (default: that of --data)'
     )
     parser.add_argument(
@@ -51,6 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     from m3l_core.config import from_mapping, load_yaml
     from m3l_core.errors import ConfigError
     from m3l_core.train.config import TrainConfig
+    from m3l_core.train.parallel import process_group, rank
     from m3l_core.train.sources import open_sources
     from m3l_core.train.trainer import Trainer
 
@@ -62,15 +75,33 @@ def run(arguments: argparse.Namespace) -> int:
             f'rendered_share: is {list(config.rendered_share)}, but --rendered is '
             f'{"missing" if arguments.rendered is None else "given"}. Make both agree.'
         )
-    sources = open_sources(
-        arguments.data, config.split, rendered=arguments.rendered, validation=arguments.val
-    )
-    trainer = Trainer(config, sources, out, weights=arguments.weights)
-    if trainer.step:
-        print(f'{out}: going on from step {trainer.step} of {config.steps}.')
-    trainer.run(_track(config.batch_size), print, seconds=arguments.minutes * 60)
-    print(f'weights: {trainer.folder.weights}')
+    with process_group():
+        sources = open_sources(
+            arguments.data,
+            config.split,
+            rendered=arguments.rendered,
+            validation=arguments.val,
+            unlabeled=arguments.unlabeled,
+            labels=config.labels,
+            seed=config.seed,
+        )
+        trainer = Trainer(config, sources, out, weights=arguments.weights)
+        say, track = (print, _track(config.batch_size)) if rank() == 0 else (_nothing, _silent)
+        if trainer.step:
+            say(f'{out}: going on from step {trainer.step} of {config.steps}.')
+        trainer.run(track, say, seconds=arguments.minutes * 60)
+        say(f'weights: {trainer.folder.weights}')
     return 0
+
+
+def _nothing(line: str) -> None:
+    """Say nothing: the first of several processes speaks for all."""
+
+
+def _silent(batches: Iterable[Batch], done: int, total: int) -> Iterator[Batch]:
+    """Show no progress."""
+    del done, total
+    yield from batches
 
 
 def _checkpoint(text: str) -> Path:

@@ -5,6 +5,7 @@ Every function takes its chance from the generator passed in, so a view is a fun
 
 from __future__ import annotations
 
+from dataclasses import replace
 import math
 from typing import Any, NamedTuple, TYPE_CHECKING
 
@@ -59,6 +60,35 @@ def random_view(
     Raises:
         DataError: If the frame leaves nothing of the sample.
     """
+    scene = _without_frame(sample, frame)
+    to_sample = _random_window(scene.labels.shape, size, generator)
+    return _by_other_cameras(scene, to_sample, size, generator, clean_depth=clean_depth)
+
+
+def weak_and_strong(
+    sample: Sample,
+    size: tuple[int, int],
+    generator: Generator,
+    *,
+    frame: int = 0,
+    clean_depth: bool = True,
+) -> tuple[View, View]:
+    """Return one random view as the sample's cameras saw it, and as others would have.
+
+    Both show the same: a teacher that looks at the first can say what a student should see in the
+    second. Arguments and errors are those of `random_view`.
+    """
+    scene = _without_frame(sample, frame)
+    to_sample = _random_window(scene.labels.shape, size, generator)
+    weak = View(
+        _look(scene.rgb, to_sample, size),
+        meters(_pick(scene.depth_mm, to_sample, size, 0)),
+        _pick(scene.labels, to_sample, size, IGNORE),
+    )
+    return weak, _by_other_cameras(scene, to_sample, size, generator, clean_depth=clean_depth)
+
+
+def _without_frame(sample: Sample, frame: int) -> Sample:
     if min(sample.labels.shape) <= 2 * frame:
         raise DataError(
             f'{sample.name}: expected an image of more than {2 * frame} pixels to a side, as a '
@@ -66,19 +96,33 @@ def random_view(
             'Lower `frame` in card.yaml.'
         )
     inner = (slice(frame, -frame or None),) * 2
-    rgb, depth_mm, labels = sample.rgb[inner], sample.depth_mm[inner], sample.labels[inner]
-    to_sample = _random_window(labels.shape, size, generator)
-    depth_m = meters(_pick(depth_mm, _misregistered(to_sample, sample, generator), size, 0))
+    return replace(
+        sample,
+        rgb=sample.rgb[inner],
+        depth_mm=sample.depth_mm[inner],
+        labels=sample.labels[inner],
+    )
+
+
+def _by_other_cameras(
+    scene: Sample,
+    to_sample: NDArray[np.float64],
+    size: tuple[int, int],
+    generator: Generator,
+    *,
+    clean_depth: bool,
+) -> View:
+    depth_m = meters(_pick(scene.depth_mm, _misregistered(to_sample, scene, generator), size, 0))
     zoom = 1 / math.sqrt(abs(np.linalg.det(to_sample[:, :2])))
     return View(
-        jitter_color(_look(rgb, to_sample, size), generator),
+        jitter_color(_look(scene.rgb, to_sample, size), generator),
         degrade_depth(
             depth_m,
             generator,
-            focal_px=_FOCAL_PER_WIDTH * sample.rgb.shape[1] * zoom,
+            focal_px=_FOCAL_PER_WIDTH * scene.rgb.shape[1] * zoom,
             clean=clean_depth,
         ),
-        _pick(labels, to_sample, size, IGNORE),
+        _pick(scene.labels, to_sample, size, IGNORE),
     )
 
 

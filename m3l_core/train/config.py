@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 import math
 import re
 from typing import Literal
 
-from m3l_core.architecture import SMALLEST_SIDE
+from m3l_core.architecture import Fusion, SMALLEST_SIDE
 from m3l_core.errors import ConfigError
 from m3l_core.model_card import DepthEncoding
+from m3l_core.train.methods import MethodName  # noqa: TC001 - from_mapping looks it up
+from m3l_core.train.methods.m3l_plus import M3LPlus
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,21 +39,26 @@ class OptimizerConfig:
     decoder_lr: float | None = None
     """Rate of the decoder; None takes `lr`."""
     weight_decay: float = 0.05
-    """Not applied to norms, biases and mask tokens."""
+    """Of what `decayed` says."""
     warmup: float = 0.05
     """Share of the steps during which the rate rises from 0."""
     decay: Literal['cosine', 'poly'] = 'cosine'
     """Half a cosine to 0, or `(1 - progress) ** 0.9`."""
     clip: float = 1.0
-    """Largest norm of the gradient; a larger one is scaled down to it."""
+    """Largest norm of the gradient; a larger one is scaled down to it. `.inf` clips nothing."""
+    decayed: Literal['matrices', 'all_but_norms'] = 'matrices'
+    """What `weight_decay` is applied to: all but norms, biases and mask tokens; or, as published,
+    all but the encoder's norms, with the ensemble's weights left untrained."""
 
     def __post_init__(self) -> None:
-        rates = {'lr': self.lr, 'decoder_lr': self.rate_of(decoder=True), 'clip': self.clip}
+        rates = {'lr': self.lr, 'decoder_lr': self.rate_of(decoder=True)}
         problems = [
             f'{name} must be positive and finite, got {value}'
             for name, value in rates.items()
             if not 0 < value < math.inf
         ]
+        if not self.clip > 0:
+            problems.append(f'clip must be positive, got {self.clip}')
         if not 0 <= self.warmup < 1:
             problems.append(f'warmup must lie in [0, 1), got {self.warmup}')
         if not 0 <= self.weight_decay < math.inf:
@@ -68,17 +75,33 @@ FROM_SCRATCH = OptimizerConfig()
 FINE_TUNING = OptimizerConfig(
     lr=1e-4, decoder_lr=3e-4, weight_decay=1e-4, warmup=0.0, decay='poly'
 )
-"""The paper's schedule (Maheshwari, Liu, Kira, WACV 2024), which starts from trained weights."""
+"""The paper's rates (Maheshwari, Liu, Kira, WACV 2024), for a start from trained weights."""
+
+PUBLISHED = replace(FINE_TUNING, clip=math.inf, decayed='all_but_norms')
+"""The paper's optimizer to the letter; what the method `m3l` takes if told nothing else."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """One supervised run with modality dropout."""
+    """One run."""
 
     name: str
+    method: MethodName = 'supervised_dropout'
+    """How to learn; those that look at unlabelled images take as many of them in a step."""
+    m3l_plus: M3LPlus = field(default_factory=M3LPlus)
+    """Switches of the method of that name."""
+    labels: int | None = None
+    """How many images of the split keep their labels, drawn by `seed`; the others are unlabelled.
+    None keeps all."""
+    burn_in: float = 0.2
+    """Share of the steps before unlabelled images count; `supervised_dropout` until then."""
+    ramp: float = 0.1
+    """Share of the steps in which they then come to count fully."""
     split: Literal['train', 'trainval', 'all'] = 'train'
     """`train` leaves the images of the validation list out, `trainval` takes them in."""
     encoder: Literal['b0', 'b1', 'b2', 'b3', 'b4', 'b5'] = 'b0'
+    fusion: Fusion = 'linear'
+    """How the streams meet; `rgb` and `depth` have one stream alone. Only `linear` is deployed."""
     init: Literal['scratch', 'pretrained'] = 'scratch'
     """Where the weights start; `pretrained` takes those of a checkpoint."""
     depth: DepthEncoding = field(default_factory=DepthEncoding)
@@ -88,13 +111,14 @@ class TrainConfig:
     """Size of the network's input after training."""
     steps: int
     batch_size: int = 8
+    """Labelled views in a step."""
     phases: tuple[Phase, ...]
     rendered_share: tuple[float, float] = (0.0, 0.0)
     """Share of rendered frames in a batch, at the first step and at the last."""
     cutmix: float = 0.0
     """Probability that a view gets a rectangle of another one."""
     optimizer: OptimizerConfig | None = None
-    """None takes what suits `init`."""
+    """None takes what suits `init`, and for `m3l` what was published."""
     ema: float = 0.999
     """Weight of the averaged parameters' past; the average is what is scored and kept."""
     precision: Literal['float32', 'bfloat16'] = 'bfloat16'
@@ -119,8 +143,13 @@ class TrainConfig:
             problems.append(f'the shares of phases must add up to 1, got {total:g}')
         if not 0 <= self.ema < 1:
             problems.append(f'ema must lie in [0, 1), got {self.ema}')
-        if not 0 <= self.cutmix <= 1:
-            problems.append(f'cutmix must lie in [0, 1], got {self.cutmix}')
+        problems += [
+            f'{name} must lie in [0, 1], got {getattr(self, name)}'
+            for name in ('cutmix', 'burn_in', 'ramp')
+            if not 0 <= getattr(self, name) <= 1
+        ]
+        if self.labels is not None and self.labels < 1:
+            problems.append(f'labels must be at least 1, got {self.labels}')
         if not all(0 <= share <= 1 for share in self.rendered_share):
             problems.append(f'rendered_share must lie in [0, 1], got {list(self.rendered_share)}')
         if problems:
@@ -129,7 +158,22 @@ class TrainConfig:
     @property
     def schedule(self) -> OptimizerConfig:
         """The optimizer in use."""
-        return self.optimizer or (FROM_SCRATCH if self.init == 'scratch' else FINE_TUNING)
+        if self.optimizer is not None:
+            return self.optimizer
+        if self.method == 'm3l':
+            return PUBLISHED
+        return FROM_SCRATCH if self.init == 'scratch' else FINE_TUNING
+
+    @property
+    def unlabeled_from(self) -> int:
+        """The first step that looks at unlabelled images, if the method does."""
+        return round(self.burn_in * self.steps)
+
+    def strength_at(self, step: int) -> float:
+        """Return how much unlabelled images count at `step`, in [0, 1]."""
+        done = step - self.unlabeled_from
+        ramp = self.ramp * self.steps
+        return 0.0 if done < 0 else min(1.0, (done + 1) / ramp) if ramp else 1.0
 
     def size_at(self, step: int) -> tuple[int, int]:
         """Return the size of the views at `step`, counted from 0."""

@@ -8,20 +8,28 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from torch import nn
 
     from m3l_core.train.config import OptimizerConfig
 
 
-def make_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.AdamW:
-    """Return AdamW that decays matrices and kernels only.
+def make_optimizer(models: Iterable[nn.Module], config: OptimizerConfig) -> torch.optim.AdamW:
+    """Return AdamW over all models' parameters; which of them decay is for `config` to say.
 
     Each group notes under `peak_lr` the rate that the schedule scales.
     """
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-    for name, parameter in model.named_parameters():
-        exempt = 'norm' in name or name.endswith(('bias', 'mask_token', 'alpha'))
-        groups.setdefault((name.startswith('decoder.'), exempt), []).append(parameter)
+    for name, parameter in (named for model in models for named in model.named_parameters()):
+        decoder = name.startswith('decoder.')
+        if config.decayed == 'matrices':
+            exempt = 'norm' in name or name.endswith(('bias', 'mask_token', 'alpha'))
+        elif name == 'alpha':
+            continue
+        else:
+            exempt = 'norm' in name and not decoder
+        groups.setdefault((decoder, exempt), []).append(parameter)
     return torch.optim.AdamW(
         [
             {

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from m3l_core.data.few_labels import few_labels
 from m3l_core.data.opening import open_samples
+from m3l_core.data.subset import Subset
 from m3l_core.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -24,38 +27,48 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sources:
-    """Labelled images to learn from, rendered ones to mix in, and those that score."""
+    """The images that a run learns from, labelled, rendered and unlabelled, and those that score.
+
+    Unlabelled ones may have labels; they are not looked at.
+    """
 
     training: Samples
     validation: Samples
     rendered: Samples | None = None
+    unlabeled: tuple[Samples, ...] = ()
 
     def describe(self) -> str:
         """Return what is learned from, for a card."""
-        text = f'{self.training.name}, {len(self.training)} images'
-        if self.rendered is None:
-            return text
-        return f'{text}, and {len(self.rendered)} rendered ones'
+        parts = [f'{self.training.name}, {len(self.training)} images']
+        if self.rendered is not None:
+            parts.append(f'{len(self.rendered)} rendered ones')
+        if self.unlabeled:
+            parts.append(f'{sum(map(len, self.unlabeled))} without labels')
+        return ', and '.join(parts)
 
     @property
     def scores_what_it_learns(self) -> bool:
         """Whether images that score are among those learned from."""
-        same = self.training.root.resolve() == self.validation.root.resolve()
-        return same and not set(self.training.ids).isdisjoint(self.validation.ids)
+        return any(
+            source.root.resolve() == self.validation.root.resolve()
+            and not set(source.ids).isdisjoint(self.validation.ids)
+            for source in (self.training, *self.unlabeled)
+        )
 
     def digest(self) -> str:
         """Return a hash of which images there are, and of what classes."""
         parts = [
             [source.name, list(source.classes.names), list(source.ids)]
-            for source in (self.training, self.validation, self.rendered)
+            for source in (self.training, self.validation, self.rendered, *self.unlabeled)
             if source is not None
         ]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
     def terms(self, of_start: str) -> str:
         """Return what weights are subject to that started under the terms `of_start`."""
-        rendered = self.rendered.terms if self.rendered else ''
-        return ' '.join(dict.fromkeys(filter(None, (of_start, self.training.terms, rendered))))
+        sources = filter(None, (self.training, self.rendered, *self.unlabeled))
+        terms = (of_start, *(source.terms for source in sources))
+        return ' '.join(dict.fromkeys(filter(None, terms)))
 
     def count_pixels(self) -> torch.Tensor:
         """Return how many pixels of each class the training labels hold, `(K,)`."""
@@ -70,7 +83,14 @@ class Sources:
 
 
 def open_sources(
-    data: Path, split: str, *, rendered: Path | None = None, validation: Path | None = None
+    data: Path,
+    split: str,
+    *,
+    rendered: Path | None = None,
+    validation: Path | None = None,
+    unlabeled: Sequence[Path] = (),
+    labels: int | None = None,
+    seed: int = 0,
 ) -> Sources:
     """Open the data sets of a run.
 
@@ -79,10 +99,14 @@ def open_sources(
         split: Which of them to learn from.
         rendered: Frames to mix in.
         validation: Whose `val` split to score on; None takes `data`.
+        unlabeled: Images to learn from without labels; of a data set with test or validation
+            images, the others.
+        labels: How many of the split keep their labels; the rest is unlabelled. None keeps all.
+        seed: Draws which.
 
     Raises:
         ConfigError: If they tell different classes apart, or test images would be learned from.
-        DataError: If one of them cannot be read.
+        DataError: If one of them cannot be read, or there are fewer than `labels`.
     """
     training = open_samples(data, split)
     if split == 'all' and training.splits.test:
@@ -97,4 +121,18 @@ def open_sources(
                 f'{path}: expected the classes of {data}, {", ".join(training.classes.names)}; '
                 f'got {", ".join(other.classes.names)}. Give data sets of the same classes.'
             )
-    return Sources(training, scored, mixed)
+    without: list[Samples] = [_open_unlabeled(path) for path in unlabeled]
+    if labels is None:
+        return Sources(training, scored, mixed, tuple(without))
+    chosen, rest = few_labels(training, labels, seed=seed)
+    if rest:
+        without.insert(0, Subset(training, rest, labeled=False))
+    return Sources(Subset(training, chosen), scored, mixed, tuple(without))
+
+
+def _open_unlabeled(path: Path) -> Samples:
+    """Open all images that neither validate nor test."""
+    samples = open_samples(path, 'all', labeled=False)
+    if samples.splits.test or samples.splits.val:
+        return open_samples(path, 'train', labeled=False)
+    return samples

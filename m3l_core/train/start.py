@@ -37,7 +37,8 @@ def initial_network(
             or depth encoding.
         ModelError: If the checkpoint cannot be read.
     """
-    model = LinearFusion(Architecture.mit(config.encoder, num_classes=len(classes)))
+    architecture = Architecture.mit(config.encoder, num_classes=len(classes), fusion=config.fusion)
+    model = LinearFusion(architecture)
     if weights is None and config.init == 'pretrained':
         raise ConfigError('init: pretrained needs a checkpoint. Give one with --weights.')
     if weights is not None and config.init == 'scratch':
@@ -54,10 +55,18 @@ def initial_network(
             f'widths {card.architecture.embed_dims}, depths {card.architecture.depths} and '
             f'{card.depth}. Change encoder or depth, or give other weights.'
         )
-    state = trained.state_dict()
+    state = trained.weights_for(architecture)
     if card.classes.names != classes.names:
         state = {name: value for name, value in state.items() if '.classify.' not in name}
     model.load_state_dict(state, strict=False)
     return model, Start(
         f'{weights.name} {weights_sha256(weights.read_bytes())[:12]}', card.license_note
     )
+
+
+def initial_peer(student: LinearFusion, *, pretrained: bool) -> LinearFusion:
+    """Return a second network, from chance but for the encoder's weights if they are trained."""
+    peer = LinearFusion(student.architecture)
+    if pretrained:
+        peer.encoder.load_state_dict(student.encoder.state_dict())
+    return peer

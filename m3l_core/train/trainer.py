@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import asdict
 import datetime
 import math
@@ -15,21 +14,21 @@ import torch
 from m3l_core import __version__
 from m3l_core.checkpoint import save
 from m3l_core.data.batches import Batch, Batches
-from m3l_core.errors import TrainingError
+from m3l_core.errors import ConfigError, TrainingError
 from m3l_core.model_card import ModelCard
-from m3l_core.network.inputs import InputEncoder
 from m3l_core.train.board import Board
-from m3l_core.train.objective import class_weights, draw_present, supervised_loss
+from m3l_core.train.learner import Learner
+from m3l_core.train.objective import class_weights
+from m3l_core.train.parallel import barrier, rank, world_size
 from m3l_core.train.run_folder import RunFolder
-from m3l_core.train.schedule import make_optimizer, set_rate
 from m3l_core.train.start import initial_network
-from m3l_core.train.teacher import follow
 from m3l_core.train.validation import predict, validate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
+    from m3l_core.network import LinearFusion
     from m3l_core.train.config import TrainConfig
     from m3l_core.train.sources import Sources
 
@@ -44,7 +43,7 @@ _PICTURES = 4
 
 
 class Trainer:
-    """Trains a network with modality dropout and keeps its running average.
+    """Trains a network and keeps its running average.
 
     Args:
         config: The run.
@@ -53,7 +52,9 @@ class Trainer:
         weights: Checkpoint to start from, if the configuration says `init: pretrained`.
 
     Raises:
-        ConfigError: If weights are missing, or given but not asked for, or of another network.
+        ConfigError: If weights are missing, or given but not asked for, or of another network;
+            if the method needs unlabelled images and there are none; or if a batch cannot be
+            shared evenly among the processes that train together.
     """
 
     def __init__(
@@ -63,20 +64,55 @@ class Trainer:
         self.config = config
         self.sources = sources
         self.classes = sources.training.classes
-        self.device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
         network, self._start = initial_network(config, self.classes, weights)
-        self.student = network.to(self.device)
-        self.teacher = copy.deepcopy(self.student).eval()
-        self._optimizer = make_optimizer(self.student, config.schedule)
-        self._masking = torch.Generator().manual_seed(config.seed)
-        self._precision = getattr(torch, config.precision)
-        self._weights = class_weights(sources.count_pixels()).to(self.device)
-        began_with = {'images': sources.digest(), 'weights': self._start.name}
-        self.folder = RunFolder(out, config, began_with)
+        self._architecture = network.architecture
         self.step = 0
         self.seconds = 0.0
+        self.learner = Learner(
+            config,
+            network,
+            self.card({}),
+            class_weights(sources.count_pixels()),
+            torch.device('cuda' if torch.cuda.is_available() else 'cpu'),
+        )
+        if self.learner.method.unlabeled and not sources.unlabeled:
+            raise ConfigError(
+                f'method: {config.method} learns from unlabeled images, but there are none. Give '
+                'some with --unlabeled, or let `labels` say how many images keep theirs.'
+            )
+        if config.batch_size % world_size():
+            raise ConfigError(
+                f'batch_size: {config.batch_size} cannot be shared evenly by {world_size()} '
+                'processes. Give a multiple.'
+            )
+        self.folder = self._claim_folder(out)
         self._resume()
-        self._board = Board(out / 'tensorboard', self.classes, step=self.step)
+        self._board = (
+            Board(out / 'tensorboard', self.classes, step=self.step) if _leads() else None
+        )
+
+    @property
+    def student(self) -> LinearFusion:
+        """The network that is trained."""
+        return self.learner.student
+
+    @property
+    def teacher(self) -> LinearFusion:
+        """Its running average, which is scored and kept."""
+        return self.learner.teacher
+
+    def _claim_folder(self, out: Path) -> RunFolder:
+        began_with = {
+            'images': self.sources.digest(),
+            'weights': self._start.name,
+            'processes': str(world_size()),
+        }
+        if not _leads():
+            barrier()  # until the first one has written what the others compare with
+        folder = RunFolder(out, self.config, began_with)
+        if _leads():
+            barrier()
+        return folder
 
     def run(
         self, track: Track, report: Callable[[str], None], *, seconds: float = math.inf
@@ -94,7 +130,7 @@ class Trainer:
         scores: dict[str, float] = {}
         started = began = time.perf_counter()
         for batch in track(steps, self.step, self.config.steps):
-            loss = self._learn(batch)
+            loss = self.learner.learn(batch, self.step)
             self.step += 1
             scores = {}
             last = self.step == self.config.steps
@@ -112,18 +148,24 @@ class Trainer:
                 break
         else:
             scores = scores or self._validate(report)
-        self._board.close()
+        if self._board:
+            self._board.close()
         return scores
 
     def _batches(self) -> Batches:
+        config, method = self.config, self.learner.method
         return Batches(
             samples=self.sources.training,
             rendered=self.sources.rendered,
-            batch_size=self.config.batch_size,
-            size_at=self.config.size_at,
-            rendered_share_at=self.config.rendered_share_at,
-            cutmix=self.config.cutmix,
-            seed=self.config.seed,
+            unlabeled=self.sources.unlabeled if method.unlabeled else (),
+            pairs_of_views=method.pairs_of_views,
+            batch_size=config.batch_size,
+            size_at=config.size_at,
+            rendered_share_at=config.rendered_share_at,
+            unlabeled_from=config.unlabeled_from,
+            cutmix=config.cutmix,
+            seed=config.seed,
+            part=(rank(), world_size()),
         )
 
     def _note(self, loss: float) -> None:
@@ -132,15 +174,16 @@ class Trainer:
                 f'step {self.step}: the loss is {loss}. Train into another --out with a lower lr, '
                 'or in float32.'
             )
-        self.folder.log(step=self.step, loss=loss, seconds=round(self.seconds))
-        rate = self._optimizer.param_groups[0]['lr']
-        self._board.numbers('train', {'loss': loss, 'lr': rate}, step=self.step)
+        if self._board:
+            self.folder.log(step=self.step, loss=loss, seconds=round(self.seconds))
+            numbers = {'loss': loss, 'lr': self.learner.rate}
+            self._board.numbers('train', numbers, step=self.step)
 
     def card(self, scores: dict[str, float]) -> ModelCard:
         """Return the card of the averaged network, with what was measured on validation."""
         return ModelCard(
             name=self.config.name,
-            architecture=self.student.architecture,
+            architecture=self._architecture,
             classes=self.classes,
             image_size=self.config.image_size,
             network_size=self.config.network_size,
@@ -150,9 +193,10 @@ class Trainer:
                 'start': self._start.name,
                 'recipe': asdict(self.config),
                 'steps': self.step,
-                'pairs': self.step * self.config.batch_size,
+                'labeled_views': self.step * self.config.batch_size,
+                'pairs': round(self._pairs()),
                 'hours': round(self.seconds / 3600, 2),
-                'device': self.device.type,
+                'device': 'cuda' if torch.cuda.is_available() else 'cpu',
                 'version': __version__,
                 'date': datetime.datetime.now(tz=datetime.timezone.utc).date().isoformat(),
             },
@@ -160,38 +204,24 @@ class Trainer:
             license_note=self.sources.terms(self._start.terms),
         )
 
-    def _learn(self, batch: Batch) -> torch.Tensor:
-        """Take one step on a batch; return its loss."""
-        self.student.train()
-        batch = Batch(*(tensor.to(self.device) for tensor in batch))
-        present = draw_present(len(batch.labels), self._masking).to(self.device)
-        encoder = self._encoder(batch.labels.shape[1:])
-        rgb, depth = encoder(batch.rgb, batch.depth_m)
-        with torch.autocast(
-            self.device.type, self._precision, enabled=self._precision != torch.float32
-        ):
-            streams = self.student.stream_logits(rgb, depth, present)
-            ensemble = self.student.ensemble(streams)
-        loss = supervised_loss(streams, ensemble, batch.labels, self._weights)
-        schedule = self.config.schedule
-        set_rate(self._optimizer, self.step, self.config.steps, schedule)
-        self._optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.student.parameters(), schedule.clip)
-        self._optimizer.step()
-        follow(self.teacher, self.student, momentum=self.config.ema, step=self.step)
-        return loss.detach()
-
-    def _encoder(self, size: tuple[int, ...]) -> InputEncoder:
-        return InputEncoder(self.card({}), (size[0], size[1])).to(self.device)
+    def _pairs(self) -> float:
+        """Return how many pairs were trained on so far, a forward alone counting a quarter."""
+        if not self.step:
+            return 0.0
+        alone = min(self.step, self.config.unlabeled_from) if self.learner.method.unlabeled else 0
+        cost = alone + (self.step - alone) * self.learner.method.cost
+        return self.config.batch_size * cost
 
     def _validate(self, report: Callable[[str], None]) -> dict[str, float]:
         card, validation = self.card({}), self.sources.validation
-        scores = validate(self.teacher, card, validation, precision=self._precision)
+        precision = getattr(torch, self.config.precision)
+        scores = validate(self.teacher, card, validation, precision=precision)
+        if not self._board:
+            return scores
         self.folder.log(step=self.step, **scores)
         self._board.numbers('val', scores, step=self.step)
         for index in range(0, len(validation), -(-len(validation) // _PICTURES)):
-            labels = predict(self.teacher, card, validation[index], precision=self._precision)
+            labels = predict(self.teacher, card, validation[index], precision=precision)
             self._board.prediction(validation[index], labels, step=self.step)
         text = ', '.join(f'{name} {value:.1f}' for name, value in scores.items())
         report(f'step {self.step}: val mIoU % {text}')
@@ -201,24 +231,20 @@ class Trainer:
         state: dict[str, Any] = {
             'step': self.step,
             'seconds': self.seconds,
-            'student': self.student.state_dict(),
-            'teacher': self.teacher.state_dict(),
-            'optimizer': self._optimizer.state_dict(),
-            'masking': self._masking.get_state(),
-            'torch': torch.get_rng_state(),
-            'cuda': torch.cuda.get_rng_state_all(),
+            **self.learner.state(),
         }
-        self.folder.save_state(state)
-        save(self.folder.weights, self.teacher, self.card(scores))
+        if _leads():
+            self.folder.save_state(state)
+            save(self.folder.weights, self.teacher, self.card(scores))
 
     def _resume(self) -> None:
         state = self.folder.load_state()
         if state is None:
             return
         self.step, self.seconds = state['step'], state['seconds']
-        self.student.load_state_dict(state['student'])
-        self.teacher.load_state_dict(state['teacher'])
-        self._optimizer.load_state_dict(state['optimizer'])
-        self._masking.set_state(state['masking'])
-        torch.set_rng_state(state['torch'])
-        torch.cuda.set_rng_state_all(state['cuda'])
+        self.learner.load_state(state)
+
+
+def _leads() -> bool:
+    """Return whether this process writes and speaks."""
+    return rank() == 0

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
 from m3l_core.metrics import CONDITIONS, ConfusionMatrix, mm_robust
 from m3l_core.network.inputs import InputEncoder
 from m3l_core.preprocess import Letterbox
+from m3l_core.train.parallel import gather, rank, world_size
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from m3l_core.data.samples import Sample, Samples
@@ -50,11 +51,17 @@ def predict(
 def validate(
     model: LinearFusion, card: ModelCard, samples: Samples, *, precision: torch.dtype
 ) -> dict[str, float]:
-    """Return mIoU in percent for each condition, and `mm_robust`, scored at label size."""
+    """Return mIoU in percent for each condition, and `mm_robust`, scored at label size.
+
+    Processes that train together each take some of the samples; all get the scores.
+    """
     matrices = {name: ConfusionMatrix(model.architecture.num_classes) for name in CONDITIONS}
-    for index in range(len(samples)):
+    for index in range(rank(), len(samples), world_size()):
         sample = samples[index]
         for name, labels in predict(model, card, sample, precision=precision).items():
             matrices[name].update(labels, sample.labels)
-    scores = {name: matrix.mean_iou() for name, matrix in matrices.items()}
+    scores = {
+        name: ConfusionMatrix.of(np.sum(gather(matrix.counts), axis=0)).mean_iou()
+        for name, matrix in matrices.items()
+    }
     return scores | {'mm_robust': mm_robust(scores)}

@@ -1,0 +1,101 @@
+"""M3L with what it lacks: a steady teacher, doubt, harder views, both modalities missed in turn.
+
+Dimensions: n labelled images, n unlabelled ones, H x W their size, K classes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from m3l_core.errors import ConfigError
+from m3l_core.train.methods.method import Images, predictions, required, together
+from m3l_core.train.methods.mixing import mixed, random_rectangles
+from m3l_core.train.objective import (
+    at_half_size,
+    draw_present,
+    supervised_loss,
+    trusted_loss,
+    upsampled,
+)
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from m3l_core.network import LinearFusion
+    from m3l_core.train.methods.method import Networks, Setting, StepImages
+
+
+@dataclass(frozen=True, kw_only=True)
+class M3LPlus:
+    """A student that misses modalities and sees harder views learns from a complete, calm teacher.
+
+    Each switch turned off gives back what M3L does. Labels give the loss of `Supervised`.
+
+    Attributes:
+        steady_teacher: The teacher does not drop out.
+        doubt: Only labels with a probability of at least `sure` teach, and padding never does.
+        strong_views: The teacher sees an image as it is; the student sees it in other light, by
+            another depth sensor, and with a rectangle of another image (CutMix), as in
+            UniMatch V2 (Yang, Zhao, Zhao, 2024).
+        both_missing: The student sees each unlabelled image twice, once without color and once
+            without depth, rather than once with color, depth or nothing missing.
+        sure: Probability.
+    """
+
+    steady_teacher: bool = True
+    doubt: bool = True
+    strong_views: bool = True
+    both_missing: bool = True
+    sure: float = 0.7
+    unlabeled = True
+    two_networks = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.sure < 1:
+            raise ConfigError(f'sure must lie in [0, 1), got {self.sure}.')
+
+    @property
+    def pairs_of_views(self) -> bool:
+        """Whether unlabelled images are wanted weakly and strongly changed."""
+        return self.strong_views
+
+    @property
+    def cost(self) -> float:
+        """Pairs trained on for each labelled image of a step; a forward alone is a quarter."""
+        return 4.25 if self.both_missing else 3.25
+
+    def loss(self, networks: Networks, images: StepImages, setting: Setting) -> Tensor:
+        """Return the loss of labels and of consistency."""
+        labeled, unlabeled = images.labeled, required(images.unlabeled)
+        n, device = len(labeled.labels), labeled.rgb.device
+        target, trust = self._teach(networks.teacher, unlabeled)
+        if self.strong_views:
+            rectangles = random_rectangles(n, target.shape[-2:], setting.masking).to(device)
+            unlabeled, target, trust = mixed(required(images.strong), target, trust, rectangles)
+        present = [torch.ones(n, 2, dtype=torch.bool), draw_present(n, setting.masking)]
+        students = [labeled, labeled, unlabeled]
+        if self.both_missing:
+            students.append(unlabeled)
+            target, trust = torch.cat([target, target]), torch.cat([trust, trust])
+            present += [torch.tensor([[False, True]] * n), torch.tensor([[True, False]] * n)]
+        else:
+            present.append(draw_present(n, setting.masking))
+        batch = together(*students)
+        predicted = predictions(networks.student, batch, torch.cat(present).to(device))
+        labels = batch.labels[: 2 * n]
+        supervised = supervised_loss(predicted[:, : 2 * n], labels, setting.class_weights)
+        return supervised + setting.strength * trusted_loss(predicted[:, 2 * n :], target, trust)
+
+    @torch.no_grad()
+    def _teach(self, teacher: LinearFusion, images: Images) -> tuple[Tensor, Tensor]:
+        """Return the teacher's labels and which to trust, `(n, H/2, W/2)` each; padding is 255."""
+        inside = at_half_size(images.labels)
+        ensemble = predictions(teacher.train(not self.steady_teacher), images)[-1]
+        probability, target = upsampled(ensemble, inside.shape[-2:]).softmax(1).max(1)
+        if not self.doubt:
+            return target, torch.ones_like(target, dtype=torch.bool)
+        trust = (probability >= self.sure) & (inside != 255)
+        return target.where(inside != 255, 255), trust
