@@ -22,7 +22,7 @@ Precision = Literal['auto', 'float32', 'float16', 'bf16']
 PRECISIONS: dict[str, tuple[str, ...]] = {
     'tensorrt': ('auto', 'float32', 'float16'),
     'openvino': ('auto', 'float32', 'bf16'),
-    'torch': ('auto', 'float32', 'bf16'),
+    'torch': ('auto', 'float32', 'float16', 'bf16'),
 }
 """What each back end can be asked to compute in."""
 
@@ -148,7 +148,7 @@ def open_engine(
                 )
             from m3l_core.runtime.torch_engine import TorchEngine
 
-            return TorchEngine(path, precision=precision, threads=threads)
+            return TorchEngine(path, precision=precision, threads=threads, warn=warn)
         except ModuleNotFoundError as error:
             raise EngineError(str(missing_module(error, f'the {backend} engine'))) from error
 
