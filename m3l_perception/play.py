@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rclpy.node import Node
     from rclpy.publisher import Publisher
 
-    from m3l_core.bags.parts import RawMessage
+    from m3l_core.bags.raw import RawMessage
     from m3l_core.bags.reading import Bag
 
 _WORDS = ('rgb', 'depth', 'camera_info', 'labels')

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
 from typing import Any, Protocol, TYPE_CHECKING
 
-from m3l_core.bags.torn_mcap import TornMcap
-from m3l_core.errors import M3lError, missing_module
+from m3l_core.bags.raw import RawMessage
+from m3l_core.bags.torn_mcap import MCAP_MAGIC, mcap_messages
+from m3l_core.bags.torn_ros1 import ROS1_MAGIC, ros1_messages
+from m3l_core.bags.torn_sqlite import SQLITE_MAGIC, sqlite_messages, write_ahead_log
+from m3l_core.errors import BagError, M3lError, missing_module
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
+
+    from rosbags.typesys.store import Typestore
+
+    Messages = Callable[[Path, Collection[str] | None], Iterator[RawMessage]]
 
 
 _FIRST_LOOK_NS = 1_000_000_000
-
-
-@dataclass(frozen=True)
-class RawMessage:
-    """One message as it was recorded: CDR bytes, or ROS 1's own of a ROS 1 bag."""
-
-    topic: str
-    type: str
-    receive_ns: int
-    data: bytes
 
 
 class Part(Protocol):
@@ -53,13 +50,10 @@ class Finished:
     """A bag, or one file of it, that rosbags reads."""
 
     def __init__(self, path: Path, *, is_finished: bool = True) -> None:
-        try:
-            from rosbags.highlevel import AnyReader
-            from rosbags.typesys import get_typestore, Stores
-        except ModuleNotFoundError as error:
-            raise missing_module(error, 'Reading bags') from error
         # Bags that Humble recorded as sqlite3 carry no message definitions.
-        store = get_typestore(Stores.ROS2_HUMBLE)
+        store = typestore('Reading bags')
+        from rosbags.highlevel import AnyReader
+
         self._reader = AnyReader([path], default_typestore=store)
         self._reader.open()
         self.is_finished = is_finished
@@ -108,43 +102,89 @@ class Finished:
 
 
 class Torn:
-    """What is left of an mcap file that was not finished."""
+    """What is left of a file that was not finished, or was cut.
+
+    Args:
+        path: The file.
+
+    Raises:
+        M3lError: If it is nothing that bags are made of.
+    """
 
     is_finished = False
 
     def __init__(self, path: Path) -> None:
-        from rosbags.typesys import get_typestore, Stores
-
-        self._file = TornMcap(path)
-        self._store = get_typestore(Stores.ROS2_HUMBLE)
-        self.counts = dict(self._file.counts)
-        self.start_ns = self._file.start_ns or 0
-        self.end_ns = self._file.end_ns or 0
+        self._path = path
+        self._messages, self._is_ros1 = _reading(path)
+        self._store = typestore('Reading bags', ros1=self._is_ros1)
+        counts: Counter[tuple[str, str]] = Counter()
+        self._ends: dict[str, int] = {}
+        self.start_ns = self.end_ns = 0
+        for message in self.messages(None):
+            at_ns, topic = message.receive_ns, message.topic
+            counts[topic, message.type] += 1
+            self._ends[topic] = max(at_ns, self._ends.get(topic, 0))
+            self.start_ns = min(at_ns, self.start_ns or at_ns)
+            self.end_ns = max(at_ns, self.end_ns)
+        self.counts = dict(counts)
 
     def last_ns(self, topics: Collection[str]) -> int | None:
         """Return the receive time of the last message of `topics`, or None if they have none."""
-        return max((self._file.ends[t] for t in topics if t in self._file.ends), default=None)
+        return max((self._ends[topic] for topic in topics if topic in self._ends), default=None)
 
     def messages(self, topics: Collection[str] | None) -> Iterator[RawMessage]:
         """Yield messages about in the order of receipt."""
-        for message in self._file.messages(topics):
-            yield RawMessage(message.topic, message.type, message.receive_ns, message.data)
+        return self._messages(self._path, topics)
 
     def deserialize(self, data: bytes, type_name: str) -> Any:  # noqa: ANN401
         """Return the message in the bytes."""
+        if self._is_ros1:
+            return self._store.deserialize_ros1(data, type_name)
         return self._store.deserialize_cdr(data, type_name)
 
     def close(self) -> None:
         """Nothing is open."""
 
 
+def _reading(path: Path) -> tuple[Messages, bool]:
+    """Return how the messages of a file are read, and whether they are ROS 1's."""
+    with path.open('rb') as file:
+        begin = file.read(32)
+    if begin.startswith(MCAP_MAGIC):
+        return mcap_messages, False
+    if begin.startswith(ROS1_MAGIC):
+        return ros1_messages, True
+    if begin.startswith(SQLITE_MAGIC) or (not begin and write_ahead_log(path).is_file()):
+        return sqlite_messages, False
+    raise BagError(f'{path}: expected an mcap, sqlite3 or ROS 1 file, got something else.')
+
+
 def open_file(file: Path) -> Part:
-    """Open one file of a bag that lacks its metadata."""
-    try:
-        return Finished(file, is_finished=False)
-    except M3lError:
-        raise
-    except Exception:  # whatever rosbags raises on a file without its end
-        if file.suffix != '.mcap':
+    """Open one file of a bag that lacks its metadata, or its end."""
+    if not has_log(file):  # which rosbags passes over
+        try:
+            return Finished(file, is_finished=False)
+        except M3lError:
             raise
-        return Torn(file)
+        except Exception:  # whatever rosbags raises on a file without its end
+            return Torn(file)
+    return Torn(file)
+
+
+def has_log(file: Path) -> bool:
+    """Tell whether a recorder was killed before it took all messages into its sqlite3 file."""
+    log = write_ahead_log(file)
+    return log.is_file() and log.stat().st_size > 0
+
+
+def typestore(what: str, *, ros1: bool = False) -> Typestore:
+    """Return the message types of Humble, or those of ROS 1.
+
+    Raises:
+        M3lError: Naming what needs the package that is missing.
+    """
+    try:
+        from rosbags.typesys import get_typestore, Stores
+    except ModuleNotFoundError as error:
+        raise missing_module(error, what) from error
+    return get_typestore(Stores.ROS1_NOETIC if ros1 else Stores.ROS2_HUMBLE)

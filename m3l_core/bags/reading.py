@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
-from m3l_core.bags.parts import Finished, open_file, RawMessage, Torn
+from m3l_core.bags.parts import Finished, has_log, open_file, Torn
+from m3l_core.bags.storage import expect_bag, PACKED, remedy, storage_files, UNFINISHED
+from m3l_core.bags.unpacked import Unpacked
 from m3l_core.errors import BagError, M3lError
 
 if TYPE_CHECKING:
@@ -17,9 +19,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from m3l_core.bags.parts import Part
-
-_STORAGE_SUFFIXES = ('.mcap', '.db3')
-_SUFFIXES = (*_STORAGE_SUFFIXES, '.bag')
+    from m3l_core.bags.raw import RawMessage
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,13 @@ class Bag:
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
         self.warnings: list[str] = []
-        _expect_bag(self.path)
-        self._parts = self._opened()
+        self._unpacked: list[Unpacked] = []
+        expect_bag(self.path)
+        try:
+            self._parts = self._opened()
+        except BaseException:
+            self._remove_unpacked()
+            raise
         counts: dict[str, dict[str, int]] = {}
         for part in self._parts:
             for (topic, kind), number in part.counts.items():
@@ -84,12 +89,13 @@ class Bag:
                 'Reading the files in it. Run: ros2 bag reindex'
             )
             return self._salvaged()
+        files = storage_files(self.path)
+        if self.path.name.endswith((PACKED, UNFINISHED)) or any(map(has_log, files)):
+            return self._salvaged()
         try:
             with self._damage_named():
                 return [Finished(self.path)]
         except BagError as error:
-            if self.path.suffix == '.bag':
-                raise
             parts = self._salvaged(quietly=True)
             if not any(number for part in parts for number in part.counts.values()):
                 for part in parts:
@@ -106,22 +112,35 @@ class Bag:
         """
         parts: list[Part] = []
         problems = []
-        for file in _storage_files(self.path):
+        for file in storage_files(self.path):
             try:
                 with self._damage_named():
-                    parts.append(open_file(file))
+                    parts.append(open_file(self._plain(file)))
             except BagError as error:
-                problems.append(str(error))
+                problems.append(self._named(str(error), file))
                 continue
             if isinstance(parts[-1], Torn):
                 number = sum(parts[-1].counts.values())
                 self.warnings.append(
-                    f'{file}: ends early; {number} messages are whole. Run: ros2 bag reindex'
+                    f'{file}: ends early; {number} messages are whole. {remedy(file)}'
                 )
         if not parts and not quietly:
             raise BagError(problems[0])
         self.warnings += problems
         return sorted(parts, key=lambda part: part.start_ns)
+
+    def _plain(self, file: Path) -> Path:
+        """Return a file as it is, or where it was unpacked to."""
+        if file.suffix != PACKED:
+            return file
+        self._unpacked.append(Unpacked(file))
+        return self._unpacked[-1].path
+
+    def _named(self, text: str, file: Path) -> str:
+        """Return a text with the name of a file where that of its unpacked form is."""
+        for unpacked in self._unpacked:
+            text = text.replace(str(unpacked.path), str(file))
+        return text
 
     @property
     def start_ns(self) -> int:
@@ -208,6 +227,11 @@ class Bag:
         """Release the files."""
         for part in self._parts:
             part.close()
+        self._remove_unpacked()
+
+    def _remove_unpacked(self) -> None:
+        while self._unpacked:
+            self._unpacked.pop().close()
 
     @contextmanager
     def _damage_named(self) -> Iterator[None]:
@@ -220,7 +244,7 @@ class Bag:
             reason = ' '.join(str(error).split()).rstrip('.') or type(error).__name__
             raise BagError(
                 f'{self.path}: expected a readable bag, got damage: {reason}. '
-                'Run: ros2 bag reindex, or record it again.'
+                f'{remedy(self.path)}, or record it again.'
             ) from error
 
     def __enter__(self) -> Self:
@@ -233,25 +257,3 @@ class Bag:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _storage_files(path: Path) -> list[Path]:
-    """Return the files of a rosbag2 bag; parts of a split one by their number."""
-    files = path.iterdir() if path.is_dir() else [path]
-    return sorted(
-        (file for file in files if file.suffix in _STORAGE_SUFFIXES),
-        key=lambda file: (len(file.name), file.name),
-    )
-
-
-def _expect_bag(path: Path) -> None:
-    """Tell apart, before rosbags looks, what is no bag and what is an unfinished one."""
-    expected = f'{path}: expected a bag (a rosbag2 folder, or a file {", ".join(_SUFFIXES)}), got'
-    if not path.exists():
-        raise BagError(f'{expected} nothing there. Check the path.')
-    if path.is_dir() and not (path / 'metadata.yaml').is_file():
-        if _storage_files(path):
-            return  # It was not finished; its files may be read all the same.
-        raise BagError(f'{expected} a folder without metadata.yaml. Check the path.')
-    if path.is_file() and path.suffix not in _SUFFIXES:
-        raise BagError(f'{expected} {path.name}. Check the path.')

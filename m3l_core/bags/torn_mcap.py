@@ -6,92 +6,50 @@ https://mcap.dev/spec describes them.
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass
 import struct
 from typing import BinaryIO, TYPE_CHECKING
 
+from m3l_core.bags.raw import RawMessage
 from m3l_core.errors import BagError, missing_module
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from pathlib import Path
 
-_MAGIC = b'\x89MCAP0\r\n'
+MCAP_MAGIC = b'\x89MCAP0\r\n'
 _SCHEMA, _CHANNEL, _MESSAGE, _CHUNK, _DATA_END = 0x03, 0x04, 0x05, 0x06, 0x0F
 _RECORD = struct.Struct('<BQ')
 _MESSAGE_HEAD = struct.Struct('<HIQQ')
 _CHUNK_HEAD = struct.Struct('<QQQI')
 
 
-@dataclass(frozen=True)
-class TornMessage:
-    """One message as it was recorded."""
+def mcap_messages(path: Path, topics: Collection[str] | None) -> Iterator[RawMessage]:
+    """Yield the messages of `topics` (None: of all) in the order of the file.
 
-    topic: str
-    type: str
-    receive_ns: int
-    data: bytes
-
-
-class TornMcap:
-    """What can be read of an unfinished mcap file.
-
-    Args:
-        path: The file.
-
-    Attributes:
-        counts: Number of messages by topic and type.
-        start_ns: Receive time of the first message, or None if there is none.
-        end_ns: That of the last one.
-        ends: That of the last one by topic.
-
-    Raises:
-        BagError: If the file is no mcap file at all.
+    Those of one chunk come in the order in which they were received.
     """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self.counts: Counter[tuple[str, str]] = Counter()
-        self.start_ns: int | None = None
-        self.end_ns: int | None = None
-        self.ends: dict[str, int] = {}
-        with path.open('rb') as file:
-            if file.read(len(_MAGIC)) != _MAGIC:
-                raise BagError(f'{path}: expected an mcap file, got something else.')
-        for message in self.messages():
-            self.counts[message.topic, message.type] += 1
-            self.start_ns = min(message.receive_ns, self.start_ns or message.receive_ns)
-            self.end_ns = max(message.receive_ns, self.end_ns or message.receive_ns)
-            self.ends[message.topic] = max(message.receive_ns, self.ends.get(message.topic, 0))
-
-    def messages(self, topics: Collection[str] | None = None) -> Iterator[TornMessage]:
-        """Yield the messages of `topics` (None: of all) in the order of the file.
-
-        Those of one chunk come in the order in which they were received.
-        """
-        schemas: dict[int, str] = {}
-        channels: dict[int, tuple[str, str]] = {}
-        with self._path.open('rb') as file:
-            file.seek(len(_MAGIC))
-            for kind, body in _records(file):
-                if kind == _DATA_END:
-                    return
-                records = _chunk_records(body) if kind == _CHUNK else iter([(kind, body)])
-                messages = []
-                for inner, data in records:
-                    if inner == _SCHEMA:
-                        schemas[_number(data, 0)] = _text(data, 2)[0]
-                    elif inner == _CHANNEL:
-                        topic, _ = _text(data, 4)
-                        channels[_number(data, 0)] = (topic, schemas.get(_number(data, 2), ''))
-                    elif inner == _MESSAGE and len(data) >= _MESSAGE_HEAD.size:
-                        channel, _, receive_ns, _ = _MESSAGE_HEAD.unpack_from(data)
-                        topic, type_name = channels.get(channel, ('', ''))
-                        if topic and (topics is None or topic in topics):
-                            content = bytes(data[_MESSAGE_HEAD.size :])
-                            messages.append(TornMessage(topic, type_name, receive_ns, content))
-                yield from sorted(messages, key=lambda message: message.receive_ns)
+    schemas: dict[int, str] = {}
+    channels: dict[int, tuple[str, str]] = {}
+    with path.open('rb') as file:
+        file.seek(len(MCAP_MAGIC))
+        for kind, body in _records(file):
+            if kind == _DATA_END:
+                return
+            records = _chunk_records(body) if kind == _CHUNK else iter([(kind, body)])
+            messages = []
+            for inner, data in records:
+                if inner == _SCHEMA:
+                    schemas[_number(data, 0)] = _text(data, 2)[0]
+                elif inner == _CHANNEL:
+                    topic, _ = _text(data, 4)
+                    channels[_number(data, 0)] = (topic, schemas.get(_number(data, 2), ''))
+                elif inner == _MESSAGE and len(data) >= _MESSAGE_HEAD.size:
+                    channel, _, receive_ns, _ = _MESSAGE_HEAD.unpack_from(data)
+                    topic, type_name = channels.get(channel, ('', ''))
+                    if topic and (topics is None or topic in topics):
+                        content = bytes(data[_MESSAGE_HEAD.size :])
+                        messages.append(RawMessage(topic, type_name, receive_ns, content))
+            yield from sorted(messages, key=lambda message: message.receive_ns)
 
 
 def _records(file: BinaryIO) -> Iterator[tuple[int, memoryview]]:

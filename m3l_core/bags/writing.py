@@ -9,8 +9,9 @@ from typing import Any, Literal, TYPE_CHECKING
 
 import numpy as np
 
+from m3l_core.bags.parts import typestore
 from m3l_core.bags.topics import CAMERA_INFO_TOPIC, DEPTH_TOPIC, FRAME_ID, LABELS_TOPIC, RGB_TOPIC
-from m3l_core.errors import BagError, expect_array, missing_module
+from m3l_core.errors import BagError, expect_array
 from m3l_core.stream.image_codec import encode_compressed_depth, encode_jpeg
 from m3l_core.stream.image_header import read_header
 
@@ -69,12 +70,9 @@ class BagWriter:
             raise
 
     def _open(self) -> None:
-        try:
-            from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
-            from rosbags.typesys import get_typestore, Stores
-        except ModuleNotFoundError as error:
-            raise missing_module(error, 'Writing bags') from error
-        self._store = get_typestore(Stores.ROS2_HUMBLE)
+        self._store = typestore('Writing bags')
+        from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
+
         # Version 8 is the newest whose QoS text Humble reads too.
         self._writer = Writer(
             self._folder / self._path.name, version=8, storage_plugin=StoragePlugin.MCAP

@@ -1,0 +1,288 @@
+"""Bags that were cut, or whose recorder was killed: all that is whole in them is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+import shutil
+import sqlite3
+import struct
+import subprocess
+import sys
+import tempfile
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+import pytest
+
+from m3l_core.bags.reading import Bag
+from m3l_core.errors import BagError
+from m3l_core.stream.image_codec import decode_rgb
+
+rosbag1 = pytest.importorskip('rosbags.rosbag1')
+rosbag2 = pytest.importorskip('rosbags.rosbag2')
+typesys = pytest.importorskip('rosbags.typesys')
+
+IMAGE = 'sensor_msgs/msg/Image'
+STORE = typesys.get_typestore(typesys.Stores.ROS2_HUMBLE)
+STORE1 = typesys.get_typestore(typesys.Stores.ROS1_NOETIC)
+SIZE = (48, 64)
+
+
+def noise(index: int) -> NDArray[np.uint8]:
+    return np.random.default_rng(index).integers(0, 255, (*SIZE, 3), np.uint8)
+
+
+def image(store: Any, index: int) -> Any:
+    """Return an image that has 9 kB: more than a page of sqlite3."""
+    time = store.types['builtin_interfaces/msg/Time'](0, index)
+    header = [0, time, ''] if store is STORE1 else [time, '']
+    header = store.types['std_msgs/msg/Header'](*header)
+    height, width = SIZE
+    return store.types[IMAGE](
+        header, height, width, 'rgb8', 0, 3 * width, noise(index).reshape(-1)
+    )
+
+
+def sqlite_bag(path: Path, count: int) -> Path:
+    """Write images, with a short message after each; return the database."""
+    text = 'std_msgs/msg/String'
+    plugin = rosbag2.StoragePlugin.SQLITE3
+    with rosbag2.Writer(path, version=8, storage_plugin=plugin) as writer:
+        images = writer.add_connection('/image', IMAGE, typestore=STORE)
+        chatter = writer.add_connection('/chatter', text, typestore=STORE)
+        said = STORE.serialize_cdr(STORE.types[text]('hello'), text)
+        for index in range(count):
+            writer.write(images, 10 + index, STORE.serialize_cdr(image(STORE, index), IMAGE))
+            writer.write(chatter, 10 + index, said)
+    return next(path.glob('*.db3'))
+
+
+def expect_images(bag: Bag) -> int:
+    """Check that images are the first ones of the recording, unharmed; return their number."""
+    count = 0
+    for count, message in enumerate(bag.messages(['/image']), 1):
+        assert message.receive_ns == 9 + count
+        np.testing.assert_array_equal(decode_rgb(message.message), noise(count - 1))
+    return count
+
+
+def cut(file: Path, kept: int) -> None:
+    file.write_bytes(file.read_bytes()[:kept])
+
+
+@pytest.mark.parametrize('has_metadata', [True, False])
+def test_of_a_cut_sqlite3_file_all_whole_messages_are_read(
+    tmp_path: Path, has_metadata: bool
+) -> None:
+    file = sqlite_bag(tmp_path / 'bag', 100)
+    size = file.stat().st_size
+    if not has_metadata:
+        (tmp_path / 'bag' / 'metadata.yaml').unlink()
+    counts = []
+    for tenths in range(9, 0, -2):
+        cut(file, size * tenths // 10 + 7)
+        with Bag(tmp_path / 'bag') as bag:
+            counts.append(expect_images(bag))
+            assert bag.topics['/image'].count == counts[-1]
+            assert bag.last_ns(['/image']) == 9 + counts[-1]
+            assert any(f'{file}: ends early; ' in warning for warning in bag.warnings)
+    assert counts == pytest.approx([90, 70, 50, 30, 10], abs=4)
+
+
+def test_a_cut_sqlite3_file_with_a_tree_of_many_pages_is_read(tmp_path: Path) -> None:
+    """Its inner pages are among those that are missing."""
+    count = 4000
+    with sqlite3.connect(tmp_path / 'bag.db3') as database:
+        database.execute('PRAGMA page_size = 512')
+        write_schema(database)
+        for index in range(count):
+            row = (1, 10 + index, index.to_bytes(4, 'big') * (index % 200))
+            database.execute('INSERT INTO messages(topic_id, timestamp, data) VALUES(?,?,?)', row)
+    database.close()
+    file = tmp_path / 'bag.db3'
+    cut(file, file.stat().st_size // 2)
+    with Bag(file) as bag:
+        found = list(bag.raw_messages())
+    assert [raw.receive_ns for raw in found] == list(range(10, 10 + len(found)))
+    for index, raw in enumerate(found):
+        assert raw.data == index.to_bytes(4, 'big') * (index % 200)
+    assert len(found) == pytest.approx(count / 2, rel=0.05)
+
+
+def write_schema(database: sqlite3.Connection) -> None:
+    database.execute(
+        'CREATE TABLE topics(id INTEGER PRIMARY KEY, name TEXT NOT NULL, type TEXT NOT NULL, '
+        'serialization_format TEXT NOT NULL, offered_qos_profiles TEXT NOT NULL)'
+    )
+    database.execute(
+        'CREATE TABLE messages(id INTEGER PRIMARY KEY, topic_id INTEGER NOT NULL, '
+        'timestamp INTEGER NOT NULL, data BLOB NOT NULL)'
+    )
+    database.execute('CREATE INDEX timestamp_idx ON messages (timestamp ASC)')
+    database.execute("INSERT INTO topics VALUES(1, '/image', ?, 'cdr', '')", (IMAGE,))
+
+
+KILLED_RECORDER = """
+import os, sqlite3, sys
+database = sqlite3.connect(sys.argv[1])
+database.execute('PRAGMA journal_mode = WAL')
+for line in sys.stdin.read().splitlines():
+    database.execute(line)
+database.commit()
+database.execute("INSERT INTO messages VALUES(99, 1, 99, x'00')")  # never committed
+os._exit(9)
+"""
+
+
+def test_what_a_killed_recorder_had_only_written_ahead_is_read(tmp_path: Path) -> None:
+    """Recorders with the preset `resilient` do; an ordinary reader would find an empty file."""
+    statements = []
+    memory = sqlite3.connect(':memory:')
+    write_schema(memory)
+    for index in range(5):
+        data = bytes(STORE.serialize_cdr(image(STORE, index), IMAGE)).hex()
+        statements.append(f"INSERT INTO messages VALUES({index + 1}, 1, {10 + index}, x'{data}')")
+    lines = [line for line in memory.iterdump() if line.startswith(('CREATE', 'INSERT'))]
+    subprocess.run(
+        [sys.executable, '-c', KILLED_RECORDER, tmp_path / 'bag.db3'],
+        input='\n'.join([*lines, *statements]), text=True, check=False,
+    )  # fmt: skip
+    assert (tmp_path / 'bag.db3-wal').stat().st_size > 5 * noise(0).size
+    with Bag(tmp_path) as bag:
+        assert expect_images(bag) == 5
+        assert 'has no metadata.yaml' in bag.warnings[0]
+
+
+def test_damaged_pages_cost_what_was_in_them_and_no_more(tmp_path: Path) -> None:
+    file = sqlite_bag(tmp_path / 'bag', 40)
+    data = bytearray(file.read_bytes())
+    random = np.random.default_rng(0)
+    cut_at = len(data) * 9 // 10
+    for _ in range(60):
+        wrong = bytearray(data[:cut_at])
+        for place in random.integers(4096, cut_at, 20):
+            wrong[place] = random.integers(256)
+        file.write_bytes(wrong)
+        try:
+            with Bag(file) as bag:
+                raw = list(bag.raw_messages())
+        except BagError:
+            continue
+        assert len(raw) <= 80
+
+
+def zstd_of(file: Path) -> Path:
+    packed = file.with_name(f'{file.name}.zstd')
+    packed.write_bytes(pytest.importorskip('backports.zstd').compress(file.read_bytes()))
+    file.unlink()
+    return packed
+
+
+def test_a_compressed_file_without_metadata_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / 'temporary'
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, 'tempdir', str(temporary))
+    packed = zstd_of(sqlite_bag(tmp_path / 'bag', 20))
+    (tmp_path / 'bag' / 'metadata.yaml').unlink()
+    for path in (tmp_path / 'bag', packed):
+        with Bag(path) as bag:
+            assert expect_images(bag) == 20
+            assert [*temporary.iterdir()] != []
+        assert [*temporary.iterdir()] == []
+    cut(packed, packed.stat().st_size * 2 // 3)
+    with Bag(packed) as bag:
+        assert 8 <= expect_images(bag) < 15
+        assert bag.warnings[-1].startswith(f'{packed}: ends early; ')
+    packed.write_bytes(b'no bag')
+    with pytest.raises(BagError, match=f'^{packed}: expected an mcap, sqlite3 or ROS 1 file, got'):
+        Bag(packed)
+    assert [*temporary.iterdir()] == []
+
+
+def ros1_bag(path: Path, count: int, compression: str = '') -> list[int]:
+    """Write images in small chunks; return where in the file the chunks begin."""
+    writer = rosbag1.Writer(path)
+    writer.chunk_threshold = 3 * noise(0).size
+    if compression:
+        writer.set_compression(rosbag1.Writer.CompressionFormat[compression])
+    with writer:
+        connection = writer.add_connection('/image', IMAGE, typestore=STORE1)
+        for index in range(count):
+            writer.write(
+                connection, 10 + index, STORE1.serialize_ros1(image(STORE1, index), IMAGE)
+            )
+    data, place, chunks = path.read_bytes(), 13, []
+    while place < len(data):
+        header = int.from_bytes(data[place : place + 4], 'little')
+        if b'op=\x05' in data[place : place + 4 + header]:
+            chunks.append(place)
+        place += 4 + header
+        place += 4 + int.from_bytes(data[place : place + 4], 'little')
+    return chunks
+
+
+@pytest.mark.parametrize('compression', ['', 'BZ2', 'LZ4'])
+def test_a_ros_1_bag_without_its_index_is_read(tmp_path: Path, compression: str) -> None:
+    file = tmp_path / 'a.bag'
+    ros1_bag(file, 20, compression)
+    size = file.stat().st_size
+    counts = []
+    for kept in (0.97, 0.7, 0.4):  # a copy that stopped: what the header says is not there
+        cut(file, int(size * kept))
+        with Bag(file) as bag:
+            counts.append(expect_images(bag))
+            assert bag.warnings[-1] == (
+                f'{file}: ends early; {counts[-1]} messages are whole. Run: rosbag reindex'
+            )
+    assert counts == pytest.approx([20, 14, 8], abs=3)
+
+
+def test_a_ros_1_bag_of_a_killed_recorder_is_read(tmp_path: Path) -> None:
+    """It has another name, no index, and a last chunk whose size was never written."""
+    file = tmp_path / 'a.bag'
+    chunks = ros1_bag(file, 20)
+    data = bytearray(file.read_bytes())
+    index = data.index(b'index_pos=') + len(b'index_pos=')
+    data[index : index + 8] = bytes(8)
+    last = chunks[-1]
+    header = int.from_bytes(data[last : last + 4], 'little')
+    data[last + 4 + header : last + 8 + header] = bytes(4)
+    active = tmp_path / 'a.bag.active'
+    active.write_bytes(data[: last + len(data[last:]) // 2])
+    with Bag(active) as bag:
+        whole = expect_images(bag)
+        assert bag.warnings == [
+            f'{active}: ends early; {whole} messages are whole. Run: rosbag reindex'
+        ]
+    assert whole > 3 * (len(chunks) - 1)
+
+
+def test_any_bytes_after_the_first_line_give_a_bag_or_a_named_error(tmp_path: Path) -> None:
+    file = tmp_path / 'a.bag'
+    ros1_bag(file, 4)
+    data = file.read_bytes()[:-50]
+    random = np.random.default_rng(0)
+    for _ in range(100):
+        wrong = bytearray(data)
+        for place in random.integers(13, len(data), 20):
+            wrong[place] = random.integers(256)
+        file.write_bytes(wrong)
+        try:
+            with Bag(file) as bag:
+                assert sum(1 for _ in bag.raw_messages()) <= 8
+        except BagError:
+            continue
+
+
+def test_a_length_that_is_a_lie_takes_no_memory(tmp_path: Path) -> None:
+    file = tmp_path / 'a.bag'
+    file.write_bytes(b'#ROSBAG V2.0\n' + struct.pack('<I', 0xFFFFFFFF) + bytes(100))
+    with pytest.raises(BagError, match='expected a readable bag, got damage'):
+        Bag(file)
+    shutil.copy(file, tmp_path / 'b.db3')
+    (tmp_path / 'b.db3').write_bytes(b'SQLite format 3\0' + b'\xff' * 5000)
+    with pytest.raises(BagError):
+        Bag(tmp_path / 'b.db3')
