@@ -36,7 +36,9 @@ EXTRAS = {
     'bags': ['rosbags>=0.11', 'rich'],
     'rooms': ['mujoco', 'rich'],
     'ray': ['ray'],
-    'test': ['pytest', 'hypothesis', 'mypy', 'ruff'],
+    # what SUN RGB-D as published is read with
+    'sun': ['h5py', 'scipy'],
+    'test': ['pytest', 'hypothesis', 'mypy', 'ruff', 'h5py', 'scipy'],
 }
 
 

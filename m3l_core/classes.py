@@ -81,18 +81,63 @@ NYU40 = ClassSet(_NYU40_NAMES, distinct_palette(len(_NYU40_NAMES)))
 """The 40 classes of NYUv2 (Gupta et al., 2013), spelled as published; index 0 = wall."""
 
 
+SUN37 = ClassSet(_NYU40_NAMES[:37], NYU40.palette[:37])
+"""The 37 classes of SUN RGB-D (Song et al., 2015): those of NYUv2, in its spelling and order,
+without otherstructure, otherfurniture and otherprop; index 0 = wall."""
+
+STANFORD13 = ClassSet(
+    names=(
+        'beam', 'board', 'bookcase', 'ceiling', 'chair', 'clutter', 'column', 'door', 'floor',
+        'sofa', 'table', 'wall', 'window',
+    ),
+    palette=(
+        (160, 120, 60), (120, 220, 220), (46, 139, 87), (176, 224, 230), (220, 60, 60),
+        (255, 140, 0), (186, 85, 211), (150, 75, 20), (139, 105, 70), (65, 105, 225),
+        (154, 205, 50), (150, 150, 160), (240, 240, 140),
+    ),
+)  # fmt: skip
+"""The 13 classes of Stanford 2D-3D-S (Armeni et al., 2017), index 0 = beam."""
+
+PUBLISHED = {'nyu13': NYU13, 'nyu40': NYU40, 'sun37': SUN37, 'stanford13': STANFORD13}
+"""Classes that have a name of their own."""
+
+
+def published_name(classes: ClassSet) -> str | None:
+    """Return the name of published classes, None for others."""
+    names = (name for name, other in PUBLISHED.items() if other.names == classes.names)
+    return next(names, None)
+
+
+def table_between(source: ClassSet, target: ClassSet) -> NDArray[np.uint8] | None:
+    """Return the label in `target` of each label in `source`, `(256,)`; 255 stays 255.
+
+    SUN37 and NYU40 become each other, and both NYU13; what the target has no class for becomes
+    255. None is returned for classes that do not say the same about a scene.
+    """
+    table = np.full(256, IGNORE, np.uint8)
+    if source.names == target.names:
+        table[: len(source)] = np.arange(len(source))
+        return table
+    kinds = {published_name(source), published_name(target)}
+    if kinds == {'nyu40', 'sun37'}:
+        table[: len(SUN37)] = np.arange(len(SUN37))
+        return table
+    if published_name(target) == 'nyu13' and kinds & {'nyu40', 'sun37'}:
+        coarse = np.array(_NYU13_OF_NYU40[1 : len(source) + 1])
+        table[: len(source)] = np.where(coarse > 0, coarse - 1, IGNORE)
+        return table
+    return None
+
+
 def nyu40_table(classes: ClassSet) -> NDArray[np.uint8]:
     """Return the label in `classes` (NYU13 or NYU40) of each of the 256 ids a file may hold.
 
     Ids are 1 to 40; 0, which is void, and all others become 255.
     """
     table = np.full(256, IGNORE, np.uint8)
-    if classes == NYU40:
-        table[1:41] = np.arange(40)
-        return table
-    for nyu40, nyu13 in enumerate(_NYU13_OF_NYU40):
-        if nyu13:
-            table[nyu40] = nyu13 - 1
+    between = table_between(NYU40, classes)
+    if between is not None:
+        table[1:41] = between[:40]
     return table
 
 

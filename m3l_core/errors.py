@@ -56,6 +56,8 @@ _EXTRA_OF_MODULE = {
     'rclpy': 'ros',
     'rich': 'bags',
     'ray': 'ray',
+    'h5py': 'sun',
+    'scipy': 'sun',
 }
 """Which extra of this package brings an optional module."""
 

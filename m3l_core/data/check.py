@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +13,7 @@ from m3l_core.data.inspection import counted, inspect, Inspection
 from m3l_core.data.leaks import lookalikes, twins
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -124,15 +123,29 @@ def _faults(images: Iterable[Inspection]) -> list[str]:
 
 def _lonely(folder: Folder) -> list[str]:
     """Return the files that no image uses."""
-    known = set(folder.splits.every)
-    used = {folder.files(name)[0] for name in known}
-    unused = [f for f in folder.tree.names('rgb') if f'rgb/{f}' not in used]
-    problems = [counted('file in rgb/ that is not used', unused)] if unused else []
-    for place in ('depth', folder.label_folder):
-        files = [f for f in folder.tree.names(place) if PurePath(f).stem not in known]
-        if files:
-            problems.append(counted(f'no color file for a file in {place}/', files))
+    if not folder.every_file:
+        return []
+    colors, *others = zip(*map(folder.files, folder.splits.every), strict=True)
+    problems = []
+    for place, unused in _unused(folder, colors):
+        problems.append(counted(f'file in {place}/ that is not used', unused))
+    for files in others:
+        for place, unused in _unused(folder, files):
+            problems.append(counted(f'no color file for a file in {place}/', unused))
     return problems
+
+
+def _unused(folder: Folder, files: Iterable[str | None]) -> Iterator[tuple[str, list[str]]]:
+    """Yield each folder of some files with those in it that are not among them."""
+    used: dict[str, set[str]] = {}
+    for file in files:
+        if file is not None and '#' not in file:
+            place, _, name = file.rpartition('/')
+            used.setdefault(place, set()).add(name)
+    for place, names in used.items():
+        unused = [name for name in folder.tree.names(place) if name not in names]
+        if unused:
+            yield place, unused
 
 
 def _unit_problems(median_m: float | None, unit_m: float) -> list[str]:

@@ -46,29 +46,35 @@ def few_labels(samples: Samples, count: int, *, seed: int) -> tuple[list[int], l
         The indices with labels, the first to label first, and those of the rest in order.
 
     Raises:
-        DataError: If there are not so many images, or `count` are too few for three of a class.
+        DataError: If fewer images show a class, or `count` are too few for three of a class.
     """
     order, needed = labeling_order(samples, seed=seed)
-    if not needed <= count <= len(samples):
+    if not needed <= count <= len(order):
         raise DataError(
-            f'{samples.root}: expected {needed} to {len(samples)} images with labels, got {count}.'
-            f' With seed {seed} it takes {needed} to show each of {len(samples.classes)} classes '
-            f'{_IMAGES_OF_A_CLASS} times; there are {len(samples)} images in the split.'
+            f'{samples.root}: expected {needed} to {len(order)} images with labels, got {count}. '
+            f'With seed {seed} it takes {needed} to show each of {len(samples.classes)} classes '
+            f'{_IMAGES_OF_A_CLASS} times; {len(order)} images of the split have labels.'
         )
-    return order[:count], sorted(order[count:])
+    chosen = order[:count]
+    return chosen, sorted(set(range(len(samples))) - set(chosen))
 
 
 def labeling_order(samples: Samples, *, seed: int) -> tuple[list[int], int]:
-    """Return all indices in the order of `few_labels`, and how many show each class three times.
+    """Return the indices in the order of `few_labels`, and how many show each class three times.
+
+    Images in which no pixel has a class are left out, unless that is so in all of them: then
+    this is an order in which to label them.
 
     Raises:
         DataError: If labels cannot be read.
     """
     scenes = samples.scenes
     turns = _turns(scenes, seed, first=())
-    core = _showing_each_class(_shown(samples), sorted(range(len(samples)), key=turns.__getitem__))
+    shown = _shown(samples)
+    labeled = np.flatnonzero(shown.any(axis=1) | ~shown.any()).tolist()
+    core = _showing_each_class(shown, sorted(labeled, key=turns.__getitem__))
     turns = _turns(scenes, seed, first=core)
-    rest = sorted(set(range(len(samples))) - set(core), key=turns.__getitem__)
+    rest = sorted(set(labeled) - set(core), key=turns.__getitem__)
     return [*core, *rest], len(core)
 
 

@@ -11,7 +11,6 @@ import numpy as np
 
 from m3l_core.classes import IGNORE
 from m3l_core.data.card import UNKNOWN
-from m3l_core.data.samples import decode_depth, decode_ids, decode_rgb
 from m3l_core.errors import DataError
 
 if TYPE_CHECKING:
@@ -61,12 +60,12 @@ class Inspection:
 def inspect(folder: Folder, name: str) -> Inspection:
     """Read the files of one image and return what they hold; wrong files are noted, not raised."""
     found = Inspection(name)
-    rgb_file, depth_file, label_file = folder.files(name)
-    rgb = _read(folder, rgb_file, decode_rgb, 'color', found)
-    depth = _read(folder, depth_file, decode_depth, 'depth', found)
+    files = folder.files(name)
+    rgb = _read(folder, files.rgb, folder.read_rgb, 'color', found)
+    depth = _read(folder, files.depth, folder.read_depth, 'depth', found)
     ids = None
-    if folder.card.labeled:
-        ids = _read(folder, label_file, decode_ids, 'label', found)
+    if files.labels is not None:
+        ids = _read(folder, files.labels, folder.read_ids, 'label', found)
     sizes = {image.shape[:2] for image in (rgb, depth, ids) if image is not None}
     if len(sizes) > 1:
         found.faults['color, depth and labels differ in size'] = ', '.join(
@@ -76,28 +75,32 @@ def inspect(folder: Folder, name: str) -> Inspection:
         _inspect_rgb(rgb, found)
         if min(rgb.shape[:2]) <= 2 * folder.frame:
             found.faults['image that is all frame'] = f'a frame of {folder.frame} pixels'
-        found.digest = blake2b(folder.tree.read(rgb_file), digest_size=16).digest()
+        found.digest = blake2b(folder.tree.read(files.rgb), digest_size=16).digest()
     if depth is not None:
         _inspect_depth(depth, folder.card.depth_unit_m, found)
     if ids is not None:
-        _inspect_labels(ids, folder.card.label_table, found)
+        _inspect_labels(ids, folder.label_table, found)
+    elif rgb is not None:
+        found.pixels[IGNORE] = rgb.shape[0] * rgb.shape[1]
     return found
 
 
 def _read(
     folder: Folder,
     file: str,
-    decode: Callable[[bytes, str], Decoded],
+    read: Callable[[str], Decoded],
     what: str,
     found: Inspection,
 ) -> Decoded | None:
-    if not folder.tree.has(file):
+    place = file.partition('#')[0]  # many images may share a file of labels
+    if not folder.tree.has(place):
         found.faults[f'no {what} file'] = file
         return None
     try:
-        return decode(folder.tree.read(file), file)
+        return read(found.name)
     except DataError as error:
-        found.faults[f'{what} file that cannot be used'] = str(error).rstrip('.')
+        reason = str(error).removeprefix(f'{folder.root}/')
+        found.faults[f'{what} file that cannot be used'] = reason.rstrip('.')
         return None
 
 

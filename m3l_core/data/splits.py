@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from m3l_core.data.lists import named, read_list
 from m3l_core.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
+    from m3l_core.data.layout import Files
     from m3l_core.data.tree import Tree
 
 Item = TypeVar('Item')
@@ -17,7 +20,7 @@ Item = TypeVar('Item')
 SPLITS = ('train', 'val', 'trainval', 'test', 'all')
 
 _STRETCHES = 6
-"""A data set without a list for validation gives the last sixth of each sixth to it."""
+"""A data set without a list for validation gives part of each sixth to it."""
 
 
 @dataclass(frozen=True)
@@ -52,32 +55,77 @@ class Splits:
         return names
 
 
-def read_splits(tree: Tree, names: Sequence[str]) -> Splits:
-    """Return the splits of the images `names` (sorted), from `train.txt`, `val.txt`, `test.txt`.
+def read_splits(
+    tree: Tree,
+    files: Mapping[str, Files],
+    *,
+    learned: Sequence[str] | None = None,
+    scored: Sequence[str] = (),
+    one_in: int = _STRETCHES,
+) -> Splits:
+    """Return the splits of images, from `train.txt`, `val.txt` and `test.txt`.
 
-    Each list holds names without suffix, one to a line, perhaps none; `train.txt` may or may not
-    repeat those of `val.txt`.
-    What is missing is made up: without `train.txt`, every image that is not in `test.txt`;
-    without `val.txt`, the last sixth of each sixth of the training images in the order of their
-    names. Such stretches keep the frames of one recording together, which look alike.
+    Each list holds names, or paths of color files, one to a line, perhaps none (see `read_list`);
+    `train.txt` may or may not repeat those of `val.txt`. What is missing is made up: without
+    `train.txt`, every image that is not in `test.txt`; without `val.txt`, the last of `one_in`
+    parts of each sixth of the training images in the order of their names, none if `one_in` is 0.
+    Such stretches keep the frames of one recording together, which look alike.
+
+    Args:
+        tree: Where the lists are.
+        files: Of each image, by its name.
+        learned: What `train.txt` would hold, where something else tells.
+        scored: What `test.txt` would hold, where something else tells.
+        one_in: See above.
 
     Raises:
         DataError: If a list names an image that is not there, or one that scores is learned from.
     """
-    lists = {kind: _read_list(tree, kind, set(names)) for kind in ('train', 'val', 'test')}
-    test = lists['test'] or ()
-    for kind in ('train', 'val'):
-        _refuse_overlap(tree, kind, set(lists[kind] or ()) & set(test))
-    learning = lists['train']
+    everything = tuple(sorted(files))
+    lists = {kind: _read(tree, f'{kind}.txt', files) for kind in ('train', 'val', 'test')}
+    test = tuple(scored) if lists['test'] is None else lists['test']
+    learning = learned if lists['train'] is None else lists['train']
+    for kind, names in (('train', learning), ('val', lists['val'])):
+        _refuse_overlap(tree, kind, set(names or ()) & set(test))
     if learning is None:
-        learning = tuple(name for name in names if name not in set(test))
+        scoring = set(test)
+        learning = tuple(name for name in everything if name not in scoring)
     val = lists['val']
     if val is None:
-        val = _made_up_validation(learning)
+        val = made_up_validation(learning, one_in)
     kept = set(val)
     train = tuple(name for name in learning if name not in kept)
     both = tuple(dict.fromkeys([*learning, *val]))
-    return Splits(train=train, val=val, trainval=both, test=test, every=tuple(names))
+    return Splits(train=train, val=val, trainval=both, test=test, every=everything)
+
+
+def read_names(tree: Tree, file: Path, files: Mapping[str, Files]) -> tuple[str, ...]:
+    """Return the images in a list that lies in the data set or elsewhere.
+
+    Raises:
+        DataError: If there is no such list, or it names an image that is not there.
+    """
+    if file.is_file():
+        return named(read_list(file.read_bytes(), str(file)), files)
+    names = _read(tree, str(file), files)
+    if names is None:
+        raise DataError(f'{file}: there is no such list, here or in {tree.root}.')
+    return names
+
+
+def made_up_validation(names: Sequence[str], one_in: int) -> tuple[str, ...]:
+    """Return the last of `one_in` parts of each sixth of the names in their order."""
+    if not one_in:
+        return ()
+    names = sorted(names)
+    parts = _STRETCHES * one_in
+    if len(names) < parts:
+        return tuple(names[len(names) - len(names) // one_in :])
+    return tuple(
+        name
+        for index, name in enumerate(names)
+        if index * parts // len(names) % one_in == one_in - 1
+    )
 
 
 def spread(items: Sequence[Item], count: int) -> list[Item]:
@@ -85,18 +133,6 @@ def spread(items: Sequence[Item], count: int) -> list[Item]:
     if len(items) <= count:
         return list(items)
     return [items[round(i * (len(items) - 1) / max(1, count - 1))] for i in range(count)]
-
-
-def _made_up_validation(names: Sequence[str]) -> tuple[str, ...]:
-    names = sorted(names)
-    parts = _STRETCHES**2
-    if len(names) < parts:
-        return tuple(names[len(names) - len(names) // _STRETCHES :])
-    return tuple(
-        name
-        for index, name in enumerate(names)
-        if index * parts // len(names) % _STRETCHES == _STRETCHES - 1
-    )
 
 
 def _refuse_overlap(tree: Tree, kind: str, both: set[str]) -> None:
@@ -107,21 +143,8 @@ def _refuse_overlap(tree: Tree, kind: str, both: set[str]) -> None:
         )
 
 
-def _read_list(tree: Tree, kind: str, known: set[str]) -> tuple[str, ...] | None:
+def _read(tree: Tree, file: str, files: Mapping[str, Files]) -> tuple[str, ...] | None:
     """Return the names in a list, or None if there is no such list."""
-    file = f'{kind}.txt'
     if not tree.has(file):
         return None
-    where = f'{tree.root}/{file}'
-    try:
-        lines = (line.strip() for line in tree.read(file).decode('utf-8').splitlines())
-        listed = tuple(dict.fromkeys(filter(None, lines)))
-    except UnicodeDecodeError:
-        raise DataError(f'{where}: expected one image name in each line, as UTF-8.') from None
-    missing = [name for name in listed if name not in known]
-    if missing:
-        raise DataError(
-            f'{where}: {len(missing)} of its {len(listed)} images are not in rgb/, such as '
-            f'{missing[0]!r}. Give file names without suffix.'
-        )
-    return listed
+    return named(read_list(tree.read(file), f'{tree.root}/{file}'), files)

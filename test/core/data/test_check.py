@@ -174,7 +174,7 @@ def test_the_command_refuses_a_wrong_card_in_one_line(
 def test_nyuv2_is_checked_by_its_own_ids(nyu_folder: Path) -> None:
     save(nyu_folder, 'label40/0001.png', np.full((4, 6), 41, np.uint8))  # 40 is the last
     found = checked(nyu_folder)
-    assert any('label image without a class: 0001' in problem for problem in found.problems)
+    assert any('ids that are no class: 0001 ([41])' in problem for problem in found.problems)
     assert found.images_with[found.folder.classes.names.index('bed')] == 3
 
 

@@ -13,7 +13,6 @@ import pytest
 
 from m3l_core.classes import NYU40
 from m3l_core.data.folder import Folder
-from m3l_core.data.nyuv2 import NyuV2
 from m3l_core.data.opening import open_samples
 from m3l_core.errors import DataError
 
@@ -108,9 +107,23 @@ def test_names_in_lists_may_hold_spaces(plain_folder: Path) -> None:
 
 
 def test_a_list_that_names_what_is_not_there_is_refused(plain_folder: Path) -> None:
-    (plain_folder / 'val.txt').write_text('003\n004.png\n')
-    with pytest.raises(DataError, match=r"1 of its 2 images are not in rgb/, such as '004.png'"):
+    (plain_folder / 'val.txt').write_text('003\n\n044.png\n')
+    with pytest.raises(DataError, match=r"val.txt:3: '044.png' is no image .* such as '000'"):
         Folder(plain_folder, 'train')
+
+
+def test_lists_may_give_the_files_or_their_paths(plain_folder: Path) -> None:
+    (plain_folder / 'val.txt').write_text('003.png\nrgb/001.png\n./rgb/002.png\n')
+    assert Folder(plain_folder, 'val').ids == ('003', '001', '002')
+
+
+def test_a_list_of_images_is_a_split(plain_folder: Path, tmp_path: Path) -> None:
+    (plain_folder / 'few.txt').write_text('003\n001\n')
+    (tmp_path / 'other.txt').write_text('007\n')
+    assert open_samples(plain_folder, 'few.txt').ids == ('003', '001')
+    assert open_samples(plain_folder, str(tmp_path / 'other.txt')).ids == ('007',)
+    with pytest.raises(DataError, match=r'none.txt: there is no such list, here or in .*mine'):
+        open_samples(plain_folder, 'none.txt')
 
 
 def test_a_zip_file_of_the_folder_is_the_same_data_set(plain_folder: Path, tmp_path: Path) -> None:
@@ -127,18 +140,40 @@ def test_a_zip_file_of_the_folder_is_the_same_data_set(plain_folder: Path, tmp_p
 
 
 def test_the_folder_of_nyuv2_is_recognized(nyu_folder: Path) -> None:
-    assert isinstance(open_samples(nyu_folder, 'val'), NyuV2)
+    assert open_samples(nyu_folder, 'val').name == 'NYUv2'
     assert open_samples(nyu_folder, 'val', classes='nyu40').classes == NYU40
 
 
-def test_other_data_sets_have_no_choice_of_classes(plain_folder: Path) -> None:
-    with pytest.raises(DataError, match=r'names its own classes. Leave the choice out'):
+def test_classes_that_mean_something_else_are_refused(plain_folder: Path) -> None:
+    with pytest.raises(DataError, match=r'labels shelf, floor, robot, which cannot become nyu40'):
         open_samples(plain_folder, 'val', classes='nyu40')
+    with pytest.raises(DataError, match="expected one of nyu13, nyu40, sun37, stanford13, got 'x"):
+        open_samples(plain_folder, 'val', classes='x')
+
+
+def test_labels_of_published_classes_become_coarser_ones(plain_folder: Path) -> None:
+    (plain_folder / 'card.yaml').write_text('classes: sun37\nids: sun37\n')
+    ids = np.arange(38, dtype=np.uint8).reshape(2, 19)
+    for kind, image in (('rgb', np.zeros((2, 19, 3), np.uint8)), ('labels', ids)):
+        cv2.imwrite(str(plain_folder / kind / '000.png'), image)
+    cv2.imwrite(str(plain_folder / 'depth/000.png'), ids.astype(np.uint16))
+    fine, coarse = (open_samples(plain_folder, 'all', classes=c) for c in (None, 'nyu13'))
+    assert fine[0].labels.ravel().tolist() == [255, *range(37)]
+    names = [coarse.classes.names[i] for i in coarse[0].labels.ravel()[[1, 4, 25]]]
+    assert names == ['wall', 'bed', 'tv']
+    assert open_samples(plain_folder, 'all', classes='nyu40')[0].labels.max() == 255
+
+
+def test_without_labels_nothing_is_set_aside_for_validation(plain_folder: Path) -> None:
+    (plain_folder / 'card.yaml').write_text('labeled: false\n')
+    folder = open_samples(plain_folder, 'train', labeled=False)
+    assert len(folder) == 12
+    assert (folder[0].labels == 255).all()
 
 
 def test_what_is_no_data_set_is_refused(tmp_path: Path) -> None:
     (tmp_path / 'notes').write_text('nothing')
-    with pytest.raises(DataError, match=r'expected card.yaml .* or label40/ \(NYUv2\), found'):
+    with pytest.raises(DataError, match=r'expected card.yaml .* of NYUv2 \(label40/\), SUN RGB-D'):
         open_samples(tmp_path, 'train')
     with pytest.raises(DataError, match='is no zip file that can be read'):
         open_samples(tmp_path / 'notes', 'train')

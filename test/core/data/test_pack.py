@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from m3l_core.cli import main
-from m3l_core.data.nyuv2 import NyuV2
 from m3l_core.data.opening import open_samples
 from m3l_core.data.pack import pack, Packing
 from m3l_core.errors import DataError
@@ -58,7 +57,7 @@ def test_what_the_card_says_travels(packed: Path) -> None:
 
 def test_nyuv2_becomes_a_data_set_of_its_classes(nyu_folder: Path, tmp_path: Path) -> None:
     out = tmp_path / 'nyu.zip'
-    pack(NyuV2(nyu_folder, 'trainval', 'nyu40'), out, Packing())
+    pack(open_samples(nyu_folder, 'trainval', classes='nyu40'), out, Packing())
     samples = open_samples(out, 'train')
     assert samples.ids == ('0001', '0003')
     assert open_samples(out, 'val').ids == ('0002',)
@@ -136,7 +135,7 @@ def test_real_images_keep_their_labels_and_a_smaller_frame(
     data_folder: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / 'nyu.zip'
-    before = NyuV2(data_folder / 'nyuv2', 'val')
+    before = open_samples(data_folder / 'nyuv2', 'val')
     pack(before, out, Packing(frames=4, max_mib=0.3))
     after = open_samples(out, 'val')
     assert (len(after), after.frame, after.classes) == (4, 4, before.classes)

@@ -10,7 +10,7 @@ from recordings import START_NS
 from m3l_core.bags.reading import Bag
 from m3l_core.bags.topics import find_topics
 from m3l_core.bags.writing import BagWriter
-from m3l_core.data.nyuv2 import NyuV2
+from m3l_core.data.opening import open_samples
 from m3l_core.data.samples import Sample
 from m3l_core.evaluate.scoring import AS_RECORDED, evaluate
 from m3l_core.models import default_model
@@ -27,7 +27,7 @@ COUNT = 20
 def images(data_folder: Path) -> list[Sample]:
     if not (data_folder / 'nyuv2' / 'val.txt').is_file():
         pytest.skip(f'no NYUv2 in {data_folder}')
-    samples = NyuV2(data_folder / 'nyuv2', 'val')
+    samples = open_samples(data_folder / 'nyuv2', 'val')
     return [samples.read(index) for index in range(COUNT)]
 
 
