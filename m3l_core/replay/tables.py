@@ -8,6 +8,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+_MOST_CONDITIONS = 40
+"""Lines on them; a fault that comes again and again makes a condition each time."""
+
+
 def print_summary(summary: dict[str, Any], console: Console) -> None:
     """Print a table of the runs, another of scores by what masks were made from, and conditions.
 
@@ -107,15 +111,23 @@ def _print_comparison(compared: dict[str, Any] | None, console: Console) -> None
 
 
 def _print_conditions(summary: dict[str, Any], console: Console) -> None:
-    for run in summary['runs']:
-        for condition in run['conditions']:
-            word = 'kept' if condition['passed'] else 'NOT KEPT'
-            console.print(
-                f'{word}: {run["bag"]}, {_title(run)}: {condition["name"]} '
-                f'{condition["limit"]}, got {condition["got"]}',
-                markup=False,
-                highlight=False,
-            )
+    """Print what was asked, what was not kept first."""
+    found = [(condition, run) for run in summary['runs'] for condition in run['conditions']]
+    found.sort(key=lambda pair: bool(pair[0]['passed']))
+    for condition, run in found[:_MOST_CONDITIONS]:
+        word = 'kept' if condition['passed'] else 'NOT KEPT'
+        console.print(
+            f'{word}: {run["bag"]}, {_title(run)}: {condition["name"]} '
+            f'{condition["limit"]}, got {condition["got"]}',
+            markup=False,
+            highlight=False,
+        )
+    if len(found) > _MOST_CONDITIONS:
+        kept = sum(condition['passed'] for condition, _ in found)
+        console.print(
+            f'and {len(found) - _MOST_CONDITIONS} more; of all {len(found)}, {kept} are kept.',
+            highlight=False,
+        )
 
 
 def _robustness(scores: dict[str, Any]) -> str | None:

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 PAGE_BYTES = 4_500_000
 """What a page may take, base64 included: it goes by mail and opens on a phone."""
 
+MOST_RUNS = 40
+"""That are shown whole; all are in `summary.json`."""
+
 _TEXT_BYTES = 30_000
 """What tables and drawings of one run take of that."""
 
@@ -84,11 +87,15 @@ class RunView:
 def load(folder: Path) -> tuple[dict[str, Any], list[RunView]]:
     """Return the summary of a replay, and its runs with pictures within `PAGE_BYTES`.
 
+    Of more than `MOST_RUNS` runs, those come first that did not pass.
+
     Raises:
         DataError: If a file is missing or damaged.
     """
     summary = _json(folder / 'summary.json')
     runs = summary['runs']
+    if len(runs) > MOST_RUNS:
+        runs = sorted(runs, key=lambda run: bool(run['passed']))[:MOST_RUNS]
     budget = max(0, PAGE_BYTES // max(1, len(runs)) - _TEXT_BYTES)
     points = min(_POINTS, max(100, 4 * _POINTS // max(1, len(runs))))
     views = []

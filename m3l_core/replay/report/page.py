@@ -37,9 +37,8 @@ def write_report(path: Path, out: Path) -> None:
 
 
 def _page(summary: dict[str, Any], views: list[RunView]) -> str:
-    title = f'Replay of {run_name(views[0].summary)}' if len(views) == 1 else (
-        f'Replay: {len(views)} runs'
-    )  # fmt: skip
+    runs = summary['runs']
+    title = f'Replay of {run_name(runs[0])}' if len(runs) == 1 else f'Replay: {len(runs)} runs'
     body = ''.join(_run(view, index, opened=index == 0) for index, view in enumerate(views))
     own = files('m3l_core.replay.report')
     style = (own / 'page.css').read_text(encoding='utf-8')
@@ -76,30 +75,16 @@ def _verdict(summary: dict[str, Any]) -> str:
 
 def _overview(summary: dict[str, Any], views: list[RunView]) -> str:
     """Return all runs in one table, and their scores together; '' for a single run."""
-    if len(views) < 2:
+    runs = summary['runs']
+    if len(runs) < 2:
         return ''
-    rows = []
-    for index, view in enumerate(views):
-        run = view.summary
-        overall = (run['truth'] or {}).get('overall') or {}
-        verdict = ''
-        if run['conditions']:
-            verdict = (
-                '<span class="good">passed</span>'
-                if run['passed']
-                else '<span class="bad">FAILED</span>'
-            )
-        p99_ms = run['latency']['p99_ms']
-        rows.append(
-            [
-                f'<a href="#run-{index}">{escape(run_name(run))}</a>',
-                str(run['frames']),
-                seconds(run['longest_gap_s']),
-                seconds(None if p99_ms is None else p99_ms / 1000),
-                percent(overall.get('miou')),
-                verdict,
-            ]
-        )
+    shown = [view.summary for view in views]
+    rows = [
+        _outcome(run, f'<a href="#run-{index}">{escape(run_name(run))}</a>')
+        for index, run in enumerate(shown)
+    ]
+    linked = {id(run) for run in shown}
+    rows += [_outcome(run, escape(run_name(run))) for run in runs if id(run) not in linked]
     columns = ['run', 'masks', 'longest time without', 'latency 99 %', 'mIoU', '']
     merged = summary.get('merged') or {}
     together = ''
@@ -108,7 +93,33 @@ def _overview(summary: dict[str, Any], views: list[RunView]) -> str:
             '<details class="all"><summary><h2>All runs together</h2></summary>'
             f'{sections.scores(merged)}</details>'
         )
-    return f'<h3>Runs</h3>{sections.table("", columns, rows)}{together}'
+    rest = ''
+    if len(runs) > len(shown):
+        rest = (
+            f'<p class="small quiet">{len(shown)} of {len(runs)} runs follow, those first that '
+            'did not pass.</p>'
+        )
+    return f'<h3>Runs</h3>{sections.table("", columns, rows)}{rest}{together}'
+
+
+def _outcome(run: dict[str, Any], name: str) -> list[str]:
+    """Return the row of a run among others."""
+    verdict = ''
+    if run['conditions']:
+        verdict = (
+            '<span class="good">passed</span>'
+            if run['passed']
+            else '<span class="bad">FAILED</span>'
+        )
+    p99_ms = run['latency']['p99_ms']
+    return [
+        name,
+        str(run['frames']),
+        seconds(run['longest_gap_s']),
+        seconds(None if p99_ms is None else p99_ms / 1000),
+        percent(((run['truth'] or {}).get('overall') or {}).get('miou')),
+        verdict,
+    ]
 
 
 def _run(view: RunView, index: int, *, opened: bool) -> str:

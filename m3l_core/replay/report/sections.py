@@ -9,9 +9,12 @@ from m3l_core.replay.report.timeline import told
 from m3l_core.replay.report.words import MODE_NAMES, NONE, percent, seconds, USED_NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from m3l_core.replay.report.loading import RunView, Worst
+
+MOST_ROWS = 60
+"""Of a table; a machine reads the rest in `summary.json`."""
 
 _BINS = 60
 _EXPECTED = ('RGB', 'depth', 'labels', 'truth')
@@ -19,13 +22,17 @@ _EXPECTED = ('RGB', 'depth', 'labels', 'truth')
 Score = dict[str, Any]
 
 
-def table(caption: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """Return a table of cells that are HTML; '' without rows."""
+def table(caption: str, columns: Iterable[str], rows: Sequence[Iterable[str]]) -> str:
+    """Return a table of cells that are HTML, the first `MOST_ROWS` of them; '' without rows."""
     body = ''.join(
-        '<tr>' + ''.join(f'<td>{cell}</td>' for cell in cells) + '</tr>' for cells in rows
+        '<tr>' + ''.join(f'<td>{cell}</td>' for cell in cells) + '</tr>'
+        for cells in rows[:MOST_ROWS]
     )
     if not body:
         return ''
+    if len(rows) > MOST_ROWS:
+        more = len(rows) - MOST_ROWS
+        body += f'<tr><td class="quiet">and {more} more, all in summary.json</td></tr>'
     head = ''.join(f'<th scope="col">{escape(column)}</th>' for column in columns)
     return (
         f'<div class="scroll"><table><caption>{escape(caption)}</caption>'
@@ -50,14 +57,14 @@ def tiles(run: dict[str, Any]) -> str:
 
 
 def conditions(run: dict[str, Any]) -> str:
-    """Return what was asked of the run and what it gave."""
+    """Return what was asked of the run and what it gave, what was not met first."""
     return table(
         'conditions', ['condition', 'asked', 'got', ''],
         [
             [escape(c['name']), escape(c['limit']), escape(c['got']),
              '<span class="good">passed</span>' if c['passed']
              else '<span class="bad">FAILED</span>']
-            for c in run['conditions']
+            for c in sorted(run['conditions'], key=lambda c: bool(c['passed']))
         ],
     )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from html import escape
 from itertools import pairwise
 import json
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from m3l_core.replay.report.loading import RunView
 
 _LANES_OF_FAULTS = 12
+_MOST_BARS = 400
+"""Of a lane: more of them are narrower than a pixel or two each."""
+
 _NAMED_SHARE = 0.06
 """Share of the width below which a bar has no room for its name; its tooltip has it."""
 
@@ -95,7 +99,9 @@ def _bar(view: RunView, start_s: float, end_s: float, kind: str, text: str, tip:
 def _faults(view: RunView) -> list[str]:
     """Return a lane for each modality that is hurt; one after another when they overlap."""
     lanes: list[tuple[str, float, list[str]]] = []
-    for fault in sorted(view.summary['faults'], key=lambda fault: fault['start_s']):
+    faults = view.summary['faults']
+    drawn = heapq.nlargest(_MOST_BARS, faults, key=lambda f: f['end_s'] - f['start_s'])
+    for fault in sorted(drawn, key=lambda fault: fault['start_s']):
         end_s = min(fault['end_s'], view.end_s)
         tip = f'{fault["what"]}, {fault["start_s"]:.2f} to {end_s:.2f} s'
         bar = _bar(view, fault['start_s'], end_s, 'fault', fault['what'], tip)
@@ -105,8 +111,9 @@ def _faults(view: RunView) -> list[str]:
                 break
         else:
             lanes.append((fault['modality'], end_s, [bar]))
+    rest = f' (the {len(drawn)} longest of {len(faults)})' if len(faults) > len(drawn) else ''
     shown = [
-        _lane(f'fault of {"RGB" if modality == "rgb" else modality}', ''.join(bars))
+        _lane(f'fault of {"RGB" if modality == "rgb" else modality}{rest}', ''.join(bars))
         for modality, _, bars in lanes[:_LANES_OF_FAULTS]
     ]
     return shown or [_lane('faults: none', '')]
@@ -115,13 +122,25 @@ def _faults(view: RunView) -> list[str]:
 def _modes(view: RunView) -> str:
     changes = [(0.0, 'NO_INPUT', 'start')]
     changes += [(t['at_s'], t['mode'], t['reason']) for t in view.summary['transitions']]
+    drawn = _drawable(changes, view.end_s)
     bars = []
-    for (start_s, mode, reason), (end_s, _, _) in pairwise([*changes, (view.end_s, '', '')]):
+    for (start_s, mode, reason), (end_s, _, _) in pairwise([*drawn, (view.end_s, '', '')]):
         name = MODE_NAMES.get(mode, mode)
         tip = f'{name} from {start_s:.2f} to {end_s:.2f} s: {reason}'
         if end_s > start_s:
             bars.append(_bar(view, start_s, end_s, mode, name, tip))
-    return _lane('mode', ''.join(bars))
+    rest = len(changes) - len(drawn)
+    return _lane(f'mode ({rest} shorter ones are not drawn)' if rest else 'mode', ''.join(bars))
+
+
+def _drawable(changes: list[tuple[float, str, str]], end_s: float) -> list[tuple[float, str, str]]:
+    """Return the changes to modes that last longest, if there are more than can be drawn."""
+    if len(changes) <= _MOST_BARS:
+        return changes
+    ends = [at_s for at_s, _, _ in changes[1:]] + [end_s]
+    lengths = [end - change[0] for end, change in zip(ends, changes, strict=True)]
+    longest = heapq.nlargest(_MOST_BARS, range(len(changes)), key=lengths.__getitem__)
+    return [changes[index] for index in sorted(longest)]
 
 
 def _made_from(view: RunView) -> str:

@@ -162,6 +162,46 @@ def test_page_of_large_noisy_frames_and_many_runs_stays_small(
     assert least * PAGE_BYTES < (copy / 'report.html').stat().st_size < 5_000_000
 
 
+def test_thousands_of_faults_changes_and_conditions_make_no_long_page(copy: Path) -> None:
+    (run,) = json.loads((copy / 'summary.json').read_text())['runs'][:1]
+    usual = len(change(copy))
+    fault = run['faults'][0]
+    faults = [
+        fault | {'start_s': i / 2, 'end_s': i / 2 + (0.4 if i == 777 else 0.1), 'kind': 'drop'}
+        for i in range(5000)
+    ]
+    modes = ('RGB_ONLY', 'RGBD')
+    transitions = [
+        {'at_s': i / 2, 'mode': modes[i % 2], 'previous': '', 'reason': 'r'} for i in range(5000)
+    ]
+    kept = {'name': 'switch', 'limit': '<= 1 s', 'got': '0.1 s', 'passed': True}
+    conditions = [kept] * 5000 + [kept | {'name': 'the last one', 'passed': False}]
+    page = change(
+        copy, faults=faults, transitions=transitions, conditions=conditions, duration_s=2500.0
+    )
+    assert len(page) < usual + 250_000
+    assert 'the 400 longest of 5000' in page
+    assert '(4601 shorter ones are not drawn)' in page
+    assert '388.50 to 388.90 s' in page  # the longest fault
+    assert page.count('and 4940 more, all in summary.json') == 1
+    assert page.count('and 4941 more, all in summary.json') == 1
+    assert 'the last one' in page  # what is not met comes first
+
+
+def test_of_many_runs_those_that_fail_are_shown(copy: Path) -> None:
+    summary = json.loads((copy / 'summary.json').read_text())
+    run = summary['runs'][0] | {'passed': True}
+    runs = [run | {'bag': f'bag{i}', 'passed': i != 250} for i in range(300)]
+    (copy / 'summary.json').write_text(json.dumps({**summary, 'runs': runs}))
+    write_report(copy / 'report.html', copy)
+    page = (copy / 'report.html').read_text()
+    assert page.count('<details class="run"') == 40
+    assert '<h2>bag250, ' in page
+    assert '40 of 300 runs follow, those first that did not pass.' in page
+    assert 'and 240 more, all in summary.json' in page
+    assert 'Replay: 300 runs' in page
+
+
 def test_strips_are_bounded_and_spread_over_the_run(tmp_path: Path) -> None:
     strips = Strips(tmp_path, NYU13)
     for index in range(1000):
