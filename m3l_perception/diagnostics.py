@@ -66,8 +66,10 @@ class Report:
         self._add_input('rgb', inputs.rgb, counted.rgb, mode, active_s)
         self._add_input('depth', inputs.depth, counted.depth, mode, active_s)
         if counted.fallback.received or inputs.fallback.has_publisher:
+            health = counted.fallback.health
             values = _input_values(inputs.fallback, counted.fallback)
-            self._add('depth_fallback', OK, 'used when rgb and depth both stop', values)
+            summary = health or 'used when rgb and depth both stop'
+            self._add('depth_fallback', WARN if health else OK, summary, values)
 
     def _add_input(
         self,

@@ -5,13 +5,13 @@ from __future__ import annotations
 from threading import Condition
 from typing import TYPE_CHECKING
 
-from m3l_core.stream import Stream, Transition
+from m3l_core.stream import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from m3l_core.frames import Modality
-    from m3l_core.stream import Finding, StreamConfig, StreamStatistics, Taken
+    from m3l_core.stream import Finding, StreamConfig, StreamStatistics, Taken, Transition
 
 _SIMULATED_WAIT_S = 0.01
 """How often a deadline is looked at under a simulated clock, whose pace nobody knows."""
@@ -81,13 +81,15 @@ class Inbox:
                 self._stream.add_fallback(message, stamp_ns=stamp_ns, now_ns=now_ns)
                 self._tell_and_wake(now_ns)
 
-    def note_content(self, findings: Mapping[Modality, Finding]) -> None:
+    def note_content(self, taken: Taken, findings: Mapping[Modality, Finding]) -> None:
         """Tell the stream what the images that were taken last turned out to show."""
         with self._changed:
             if self._is_open:
                 now_ns = self._now()
                 for modality, finding in findings.items():
-                    self._stream.note_content(modality, finding, now_ns=now_ns)
+                    self._stream.note_content(
+                        modality, finding, now_ns=now_ns, is_fallback=taken.is_fallback
+                    )
                 self._tell(now_ns)
 
     def take(self) -> Taken | None:
@@ -106,15 +108,10 @@ class Inbox:
             return None
 
     def reconfigure(self, config: StreamConfig) -> None:
-        """Start afresh with other settings."""
+        """Go on with other settings."""
         with self._changed:
-            now_ns = self._now()
-            previous = self._stream.mode
-            self._stream = Stream(config)
-            if previous is not self._stream.mode:
-                change = Transition(self._stream.mode, previous, 'reconfigured', now_ns)
-                self._on_transition(change)
-            self._changed.notify()
+            self._stream.reconfigure(config)
+            self._changed.notify()  # what the thread waits for may be due sooner
 
     def statistics(self) -> StreamStatistics:
         """Return what the stream has counted and measured up to now."""

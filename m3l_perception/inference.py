@@ -185,7 +185,7 @@ class Inference:
         except Exception as error:  # Nothing that a message contains may end the node.
             self._count_bad(str(error) if isinstance(error, FrameError) else f'frame: {error!r}.')
             return None
-        self._inbox.note_content(seen.findings)
+        self._inbox.note_content(taken, seen.findings)
         for problem in seen.problems:
             self._count_bad(problem)
         return seen

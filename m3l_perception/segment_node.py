@@ -236,7 +236,7 @@ class SegmentNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed ev
         seen = labeled.seen
         self._warning = seen.warning
         self._log_oddities(labeled)
-        is_fallback = labeled.taken.reason == 'fallback'
+        is_fallback = labeled.taken.is_fallback
         info = inputs.camera_info(seen.header.frame_id, is_fallback=is_fallback)
         classes = inference.segmenter.engine.card.classes
         self._outputs.publish_labels(labeled, info, classes, self._labeling.min_confidence)

@@ -34,7 +34,7 @@ class Coupling:
     """
 
     def __init__(self, config: StreamConfig, rgb: Source, depth: Source) -> None:
-        self._config = config
+        self.config = config
         self._rgb = rgb
         self._depth = depth
         self.skew = SkewEstimator()
@@ -74,7 +74,7 @@ class Coupling:
             return f'unsynchronised: {self._skew_in_words(now_ns)}'
         if not self._is_late():
             return None
-        name = 'pair_wait' if self._config.pair_wait else 'pair_wait_max'
+        name = 'pair_wait' if self.config.pair_wait else 'pair_wait_max'
         lag, limit = (self.lag.typical_ns or 0) / 1e9, self._late_after_s()
         return f'depth_late: depth comes {lag:.3f} s after RGB; raise {name} above {limit:g} s'
 
@@ -91,7 +91,7 @@ class Coupling:
         """Return the `depth_stamp_offset` that makes a constant skew vanish, or None."""
         if skew is None or not skew.is_constant:
             return None
-        return seconds_ns(self._config.depth_stamp_offset) - skew.typical_ns
+        return seconds_ns(self.config.depth_stamp_offset) - skew.typical_ns
 
     def _is_apart(self, now_ns: int) -> bool:
         """Return whether stamps keep the streams from pairing, and not the loss of images."""
@@ -125,20 +125,20 @@ class Coupling:
         return words + f'set depth_stamp_offset to {offset_ns / 1e9:.3f}'
 
     def _gap_ns(self) -> int:
-        return seconds_ns(self._config.max_pair_gap) or auto_gap_ns(
+        return seconds_ns(self.config.max_pair_gap) or auto_gap_ns(
             self._rgb.period.stamp_ns, self._depth.period.stamp_ns
         )
 
     def _late_after_s(self) -> float:
-        return self._config.pair_wait or self._config.pair_wait_max
+        return self.config.pair_wait or self.config.pair_wait_max
 
     def _is_late(self) -> bool:
         return self.lag.is_late(seconds_ns(self._late_after_s()))
 
     def _wait_ns(self) -> int:
-        if self._config.pair_wait:
-            return seconds_ns(self._config.pair_wait)
-        most_ns = seconds_ns(self._config.pair_wait_max)
+        if self.config.pair_wait:
+            return seconds_ns(self.config.pair_wait)
+        most_ns = seconds_ns(self.config.pair_wait_max)
         learned = self.lag.p99_ns
         return most_ns if learned is None else min(learned + _WAIT_MARGIN_NS, most_ns)
 

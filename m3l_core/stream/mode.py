@@ -99,10 +99,16 @@ class ModeKeeper:
     """
 
     def __init__(self, *, recovery_frames: int, recovery_time_ns: int) -> None:
-        self._record = PairingRecord(frames=recovery_frames, time_ns=recovery_time_ns)
+        self._record = PairingRecord()
+        self.reconfigure(recovery_frames=recovery_frames, recovery_time_ns=recovery_time_ns)
         self._transitions: deque[Transition] = deque(maxlen=_MOST_TRANSITIONS)
         self.mode = Mode.NO_INPUT
         self.reason = 'starting: no image yet'
+
+    def reconfigure(self, *, recovery_frames: int, recovery_time_ns: int) -> None:
+        """Ask for more or less before RGBD from now on."""
+        self._record.frames = recovery_frames
+        self._record.time_ns = recovery_time_ns
 
     def note(self, *, paired: bool, now_ns: int, period_ns: int) -> None:
         """Note whether an RGB image that depth owed a partner got one."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from m3l_core.stream.rhythm import comes_nearer
@@ -120,6 +120,15 @@ class Pairing:
         self._partner_times.clear()
         self._lone.clear()
         return dropped
+
+    def shift_partners(self, by_ns: int) -> None:
+        """Follow a change of what is added to the stamps of depth."""
+        self._partners = [
+            replace(depth, time_ns=depth.time_ns + by_ns) for depth in self._partners
+        ]
+        self._partner_times = deque((at + by_ns for at in self._partner_times), _TIMES_KEPT)
+        if self._used_ns is not None:
+            self._used_ns += by_ns
 
     def hand_over_partners(self) -> tuple[Arrival | None, list[Arrival]]:
         """Return the newest depth image, if it is unused, and the others; hold them no more."""

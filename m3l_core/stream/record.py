@@ -19,15 +19,13 @@ class PairingRecord:
     """Remembers a second of anchors that depth owed a partner, or four of its slow periods.
 
     It counts what arrived and paired, never what was taken, so the engine's speed is not in it.
-
-    Args:
-        frames: Successive anchors that must have paired to trust depth.
-        time_ns: Time they must have paired for.
     """
 
-    def __init__(self, *, frames: int, time_ns: int) -> None:
-        self._frames = frames
-        self._time_ns = time_ns
+    def __init__(self) -> None:
+        self.frames = 1
+        """Successive anchors that must have paired to trust depth."""
+        self.time_ns = 0
+        """Time they must have paired for."""
         self._outcomes: deque[tuple[int, bool]] = deque(maxlen=_MOST_KEPT)
         self._since_ns: int | None = None
         self._streak = 0
@@ -52,8 +50,8 @@ class PairingRecord:
         return (
             self._since_ns is not None
             and self.is_recovering(now_ns, period_ns)
-            and self._streak >= self._frames
-            and self._outcomes[-1][0] - self._since_ns >= self._time_ns
+            and self._streak >= self.frames
+            and self._outcomes[-1][0] - self._since_ns >= self.time_ns
         )
 
     def is_recovering(self, now_ns: int, period_ns: int) -> bool:

@@ -49,15 +49,12 @@ class Order(Enum):
 
 
 class Source:
-    """What is known of one stream from its arrivals alone.
+    """What is known of one stream from its arrivals alone."""
 
-    Args:
-        stale_after_ns: Silence after which the stream is lost; 0 takes four measured periods,
-            at least 0.3 s.
-    """
-
-    def __init__(self, stale_after_ns: int) -> None:
-        self._configured_stale_ns = stale_after_ns
+    def __init__(self) -> None:
+        self.configured_stale_ns = 0
+        """Silence after which the stream is lost; 0 takes four measured periods, at least
+        0.3 s."""
         self._newest_ns: int | None = None
         self.received = 0
         self.zero_stamps = 0
@@ -82,6 +79,11 @@ class Source:
         """Let the next stamp be anything, without forgetting that the stream lives."""
         self._newest_ns = None
 
+    def shift_stamps(self, by_ns: int) -> None:
+        """Follow a change of what is added to the stamps."""
+        if self._newest_ns is not None:
+            self._newest_ns += by_ns
+
     def order(self, time_ns: int) -> Order:
         """Return how a stamp follows: a bag that starts again jumps, a swapped image does not."""
         if self._newest_ns is None or time_ns > self._newest_ns:
@@ -104,7 +106,7 @@ class Source:
     def stale_after_ns(self) -> int:
         """Silence after which this stream is stale."""
         measured = max(_STALE_AT_LEAST_NS, 4 * (self.period.arrival_ns or 0))
-        return self._configured_stale_ns or measured
+        return self.configured_stale_ns or measured
 
     @property
     def missed_after_ns(self) -> int:

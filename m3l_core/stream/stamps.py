@@ -13,7 +13,8 @@ class PairingClock:
     """
 
     def __init__(self, depth_offset_ns: int) -> None:
-        self._depth_offset_ns = depth_offset_ns
+        self.depth_offset_ns = depth_offset_ns
+        """Can be set to another at any time."""
         self.restart()
 
     def restart(self) -> None:
@@ -30,4 +31,4 @@ class PairingClock:
         self._unstamped[modality] = stamp_ns == 0
         if self.is_by_arrival:
             return now_ns
-        return stamp_ns + (self._depth_offset_ns if modality is Modality.DEPTH else 0)
+        return stamp_ns + (self.depth_offset_ns if modality is Modality.DEPTH else 0)

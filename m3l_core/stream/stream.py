@@ -67,6 +67,20 @@ class Stream:
         """Why the mode is what it is: a word, then what a person wants to know."""
         return self._modes.reason
 
+    def reconfigure(self, config: StreamConfig) -> None:
+        """Go on with other settings: mode, images held, counts and what was learned stay."""
+        before_ns, self._config = self._clock.depth_offset_ns, config
+        self._clock.depth_offset_ns = seconds_ns(config.depth_stamp_offset)
+        self._watch.reconfigure(config)
+        self._modes.reconfigure(
+            recovery_frames=config.recovery_frames,
+            recovery_time_ns=seconds_ns(config.recovery_time),
+        )
+        if (by_ns := self._clock.depth_offset_ns - before_ns) and not self._clock.is_by_arrival:
+            self._watch.depth.shift_stamps(by_ns)
+            self._watch.coupling.skew.restart()
+            self._pairing.shift_partners(by_ns)
+
     def add(self, modality: Modality, image: object, *, stamp_ns: int, now_ns: int) -> None:
         """Take in an image that arrived now.
 
@@ -115,14 +129,23 @@ class Stream:
         self._takeover.fallback = arrival
         self._settle(now)
 
-    def note_content(self, modality: Modality, finding: Finding, *, now_ns: int) -> None:
+    def note_content(
+        self, modality: Modality, finding: Finding, *, now_ns: int, is_fallback: bool = False
+    ) -> None:
         """Note what an image that was taken turned out to be.
 
         Five sick ones in a row count against the stream; a healthy one ends that.
+
+        Args:
+            modality: What it shows.
+            finding: What it turned out to be.
+            now_ns: Steady time.
+            is_fallback: Whether it is depth that is not registered to RGB.
         """
         now = self._steady(now_ns)
-        self._watch.source(modality).content.note(finding, now)
-        if finding.fault:
+        source = self._watch.fallback if is_fallback else self._watch.source(modality)
+        source.content.note(finding, now)
+        if finding.fault and not is_fallback:
             self._modes.note_sick()
         self._settle(now)
 

@@ -40,6 +40,11 @@ class Taken:
     mode: Mode
     reason: str
 
+    @property
+    def is_fallback(self) -> bool:
+        """Whether its depth is not registered to RGB."""
+        return self.reason == 'fallback'
+
     @classmethod
     def of(cls, resolved: Resolved, mode: Mode) -> Taken:
         """Return an anchor that waits no longer as the frame that an engine gets."""

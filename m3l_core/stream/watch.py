@@ -20,15 +20,21 @@ class Watch:
     """Judges the silence of the streams, with the machine's own stalls taken out."""
 
     def __init__(self, config: StreamConfig) -> None:
-        stale_after_ns = seconds_ns(config.stale_after)
-        self.rgb = Source(stale_after_ns)
-        self.depth = Source(stale_after_ns)
-        self.fallback = Source(stale_after_ns)
+        self.rgb = Source()
+        self.depth = Source()
+        self.fallback = Source()
         """Depth that is not registered to RGB and pairs with nothing."""
         self.coupling = Coupling(config, self.rgb, self.depth)
+        self.reconfigure(config)
+        self.restart()
+
+    def reconfigure(self, config: StreamConfig) -> None:
+        """Judge by other settings from now on; nothing is forgotten."""
+        for source in (self.rgb, self.depth, self.fallback):
+            source.configured_stale_ns = seconds_ns(config.stale_after)
+        self.coupling.config = config
         self._steady_after_ns = 2 * seconds_ns(config.recovery_time)
         self._steady_frames = config.recovery_frames
-        self.restart()
 
     def restart(self) -> None:
         """Forget all streams, but not their counts."""

@@ -156,7 +156,9 @@ def simulate(
                 free_at = now + ms(engine_ms)
                 run.labels.append((free_at, taken))
                 for modality, finding in look(taken).items() if look else ():
-                    run.stream.note_content(modality, finding, now_ns=now)
+                    run.stream.note_content(
+                        modality, finding, now_ns=now, is_fallback=taken.is_fallback
+                    )
         run.transitions += run.stream.tick(now)
         run.modes.append((now, run.stream.mode))
         if each is not None:

@@ -17,6 +17,11 @@ from m3l_core.stream import Finding, Mode, Stream, StreamConfig, Taken
 from m3l_core.stream.health import Severity
 
 SICK = Finding('rgb_black: 100% of the image is black', Severity.SAYS_NOTHING)
+CONFIGS = [
+    StreamConfig(),
+    StreamConfig(depth_stamp_offset=0.05, stale_after=0.5, unpaired='rgb'),
+    StreamConfig(max_pair_gap=0.1, pair_wait=0.2, recovery_frames=1, recovery_time=0.0),
+]
 MOST_HELD = 100
 FEW = settings(
     max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
@@ -24,7 +29,7 @@ FEW = settings(
 
 ACTIONS = [
     *['rgb', 'depth', 'both', 'take'] * 3,
-    *['rgb late', 'depth late', 'jump', 'depth jump', 'zero', 'fallback', 'sick', 'reset'],
+    *['rgb late', 'depth late', 'jump', 'depth jump', 'zero', 'fallback', 'sick', 'reset', 'set'],
     'clock set back',
 ]
 steps = st.tuples(st.sampled_from(ACTIONS), st.one_of(st.floats(0, 120), st.just(2000.0)))
@@ -82,6 +87,8 @@ class Script:
             self.stream.add_fallback([number], stamp_ns=EPOCH_NS + self.now, now_ns=self.now)
         if action == 'sick':
             self.stream.note_content(RGB, SICK if number % 8 else Finding(), now_ns=self.now)
+        if action == 'set':
+            self.stream.reconfigure(CONFIGS[number % len(CONFIGS)])
         if action == 'reset':
             self.stream.reset()
         if action == 'take' and (frame := self.stream.take(self.now)):

@@ -231,3 +231,20 @@ def test_unregistered_depth_behind_its_newest_is_dropped_and_set_back_begins_ane
     counts = run.stream.statistics(ms(7900)).fallback
     assert counts.drops['out_of_order'] == 1
     assert run.path == [Mode.DEPTH_ONLY]
+
+
+def test_faults_of_unregistered_depth_are_its_own() -> None:
+    dead_ms = (3000.0, 5000.0)
+    other = unregistered()
+
+    def look(taken: Taken) -> dict[Modality, Finding]:
+        return {DEPTH: EMPTY if taken.is_fallback else Finding()} if taken.depth else {}
+
+    run = simulate(
+        rgb(dead_ms=dead_ms), depth(dead_ms=dead_ms), fallback=other, look=look, until_ms=7900
+    )
+    counts = run.stream.statistics(ms(7900))
+    assert (counts.depth.sick, counts.depth.health) == (0, '')
+    assert counts.fallback.sick > 50
+    assert counts.fallback.health == EMPTY.fault
+    assert run.path == [*SETTLED, Mode.DEPTH_ONLY, Mode.RGBD]
