@@ -63,7 +63,8 @@ def tell_depth(images: Iterable[NDArray[np.uint16]], where: str) -> tuple[bool, 
         eighths = float(np.mean(readings % 8 == 0))
         median = float(np.median(readings))
         rotated_m = float(np.median(unrotated(readings))) / 1000
-        if eighths > 0.95 and 0.5 < rotated_m < 8:
+        tenths = float(np.mean(readings % 10 == 0))
+        if eighths > 0.95 and tenths < 0.8 and 0.5 < rotated_m < 8:
             return True, 0.001
         if eighths < 0.5 and median >= 9000:
             return False, _TENTH_MM

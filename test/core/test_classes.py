@@ -6,7 +6,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from m3l_core.classes import distinct_palette, IGNORE, labels_from_nyu40, NYU13, NYU40, nyu40_table
+from m3l_core.classes import (
+    ClassSet,
+    distinct_palette,
+    IGNORE,
+    labels_from_nyu40,
+    NYU13,
+    NYU40,
+    nyu40_table,
+    PUBLISHED,
+    published_name,
+    STANFORD13,
+    SUN37,
+    table_between,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,3 +62,46 @@ def test_names_and_map_are_those_of_the_data_set(data_folder: Path) -> None:
     assert ['void', *NYU40.names] == published['40']
     labels = labels_from_nyu40(np.arange(41, dtype=np.uint8))
     assert np.where(labels == IGNORE, 0, labels + 1).tolist() == published['40_to_13']
+
+
+def test_sun37_is_nyu40_without_the_three_others_and_back() -> None:
+    assert set(NYU40.names) - set(SUN37.names) == {
+        'otherstructure', 'otherfurniture', 'otherprop',
+    }  # fmt: skip
+    there, back = table_between(NYU40, SUN37), table_between(SUN37, NYU40)
+    assert there is not None
+    assert back is not None
+    for label, name in enumerate(NYU40.names):
+        known = name in SUN37.names
+        assert there[label] == (SUN37.names.index(name) if known else IGNORE)
+        if known:
+            assert NYU40.names[back[there[label]]] == name
+    assert there[IGNORE] == back[IGNORE] == IGNORE
+
+
+def test_the_way_to_13_classes_is_the_same_from_37_and_from_40() -> None:
+    from_40, from_37 = table_between(NYU40, NYU13), table_between(SUN37, NYU13)
+    assert from_40 is not None
+    assert from_37 is not None
+    assert from_40[:37].tolist() == from_37[:37].tolist()
+    assert from_40[:40].tolist() == nyu40_table(NYU13)[1:41].tolist()
+    assert (from_37[37:] == IGNORE).all()
+
+
+@pytest.mark.parametrize('name', PUBLISHED)
+def test_classes_of_the_same_names_stay_what_they_are(name: str) -> None:
+    classes = PUBLISHED[name]
+    table = table_between(ClassSet(classes.names, ()), classes)
+    assert table is not None
+    assert table.tolist() == [*range(len(classes)), *[IGNORE] * (256 - len(classes))]
+    assert published_name(classes) == name
+    assert len(classes.palette) == len(set(classes.palette)) == len(classes.names)
+
+
+@pytest.mark.parametrize(
+    ('source', 'target'),
+    [(NYU13, NYU40), (NYU13, SUN37), (STANFORD13, NYU13), (SUN37, STANFORD13)],
+)
+def test_what_was_never_told_apart_cannot_be(source: ClassSet, target: ClassSet) -> None:
+    assert table_between(source, target) is None
+    assert published_name(ClassSet(('a', 'b'), ())) is None

@@ -104,3 +104,27 @@ def test_what_is_no_card_is_refused(tmp_path: Path, text: str, problem: str) -> 
 def test_a_missing_card_tells_what_to_write(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r'Write one with at least: classes: \[first, second\]'):
         read_card(FolderTree(tmp_path))
+
+
+def test_published_classes_and_ids_are_given_by_name(tmp_path: Path) -> None:
+    read = card(tmp_path, classes='nyu13', ids='sun37')
+    assert read.class_set == NYU13
+    names = [read.classes[i] if i < 13 else i for i in read.label_table[[0, 1, 4, 25, 38, 255]]]
+    assert names == [IGNORE, 'wall', 'bed', 'tv', UNKNOWN, UNKNOWN]
+
+
+@pytest.mark.parametrize(
+    ('values', 'problem'),
+    [
+        ({'classes': 'coco'}, "classes must be a list of names or one of nyu13, .* got 'coco'"),
+        ({'classes': 'nyu13', 'ids': 'x'}, "ids must be one of nyu13, nyu40, sun37, got 'x'"),
+        ({'classes': ['a', 'b'], 'ids': 'nyu40'}, 'those of nyu40 cannot become these classes'),
+        ({'classes': 'nyu13', 'ids': 'nyu40', 'map': {1: 'bed'}}, 'ids and map say the same'),
+        ({'classes': 'nyu13', 'depth_missing': 70000}, 'depth_missing must be 0 to 65535'),
+    ],
+)
+def test_ids_that_make_no_sense_are_refused(
+    tmp_path: Path, values: dict[str, object], problem: str
+) -> None:
+    with pytest.raises(ConfigError, match=problem):
+        card(tmp_path, **values)
