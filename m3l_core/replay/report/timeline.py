@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 from html import escape
 from itertools import pairwise
 import json
@@ -100,7 +99,8 @@ def _faults(view: RunView) -> list[str]:
     """Return a lane for each modality that is hurt; one after another when they overlap."""
     lanes: list[tuple[str, float, list[str]]] = []
     faults = view.summary['faults']
-    drawn = heapq.nlargest(_MOST_BARS, faults, key=lambda f: f['end_s'] - f['start_s'])
+    spans = [(fault['start_s'], fault['end_s']) for fault in faults]
+    drawn = [faults[index] for index in _drawable(spans, view.end_s)]
     for fault in sorted(drawn, key=lambda fault: fault['start_s']):
         end_s = min(fault['end_s'], view.end_s)
         tip = f'{fault["what"]}, {fault["start_s"]:.2f} to {end_s:.2f} s'
@@ -111,7 +111,7 @@ def _faults(view: RunView) -> list[str]:
                 break
         else:
             lanes.append((fault['modality'], end_s, [bar]))
-    rest = f' (the {len(drawn)} longest of {len(faults)})' if len(faults) > len(drawn) else ''
+    rest = _not_drawn(len(faults) - len(drawn))
     shown = [
         _lane(f'fault of {"RGB" if modality == "rgb" else modality}{rest}', ''.join(bars))
         for modality, _, bars in lanes[:_LANES_OF_FAULTS]
@@ -122,25 +122,33 @@ def _faults(view: RunView) -> list[str]:
 def _modes(view: RunView) -> str:
     changes = [(0.0, 'NO_INPUT', 'start')]
     changes += [(t['at_s'], t['mode'], t['reason']) for t in view.summary['transitions']]
-    drawn = _drawable(changes, view.end_s)
+    ends = [at_s for at_s, _, _ in changes[1:]] + [view.end_s]
+    spans = [(change[0], end_s) for change, end_s in zip(changes, ends, strict=True)]
+    drawn = [changes[index] for index in _drawable(spans, view.end_s)]
     bars = []
     for (start_s, mode, reason), (end_s, _, _) in pairwise([*drawn, (view.end_s, '', '')]):
         name = MODE_NAMES.get(mode, mode)
         tip = f'{name} from {start_s:.2f} to {end_s:.2f} s: {reason}'
         if end_s > start_s:
             bars.append(_bar(view, start_s, end_s, mode, name, tip))
-    rest = len(changes) - len(drawn)
-    return _lane(f'mode ({rest} shorter ones are not drawn)' if rest else 'mode', ''.join(bars))
+    return _lane(f'mode{_not_drawn(len(changes) - len(drawn))}', ''.join(bars))
 
 
-def _drawable(changes: list[tuple[float, str, str]], end_s: float) -> list[tuple[float, str, str]]:
-    """Return the changes to modes that last longest, if there are more than can be drawn."""
-    if len(changes) <= _MOST_BARS:
-        return changes
-    ends = [at_s for at_s, _, _ in changes[1:]] + [end_s]
-    lengths = [end - change[0] for end, change in zip(ends, changes, strict=True)]
-    longest = heapq.nlargest(_MOST_BARS, range(len(changes)), key=lengths.__getitem__)
-    return [changes[index] for index in sorted(longest)]
+def _drawable(spans: list[tuple[float, float]], end_s: float) -> list[int]:
+    """Return which of some stretches of time to draw: of too many, the longest of each place."""
+    if len(spans) <= _MOST_BARS:
+        return list(range(len(spans)))
+    longest: dict[int, int] = {}
+    for index, (start_s, until_s) in enumerate(spans):
+        place = int(_MOST_BARS * start_s / end_s)
+        other = longest.get(place)
+        if other is None or until_s - start_s > spans[other][1] - spans[other][0]:
+            longest[place] = index
+    return sorted(longest.values())
+
+
+def _not_drawn(number: int) -> str:
+    return f' ({number} shorter ones are not drawn)' if number else ''
 
 
 def _made_from(view: RunView) -> str:
