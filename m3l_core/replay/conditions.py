@@ -2,10 +2,53 @@
 
 from __future__ import annotations
 
-from typing import Any, TYPE_CHECKING
+from dataclasses import dataclass, field
+import math
+from typing import Any, get_args, Literal
 
-if TYPE_CHECKING:
-    from m3l_core.replay.scenario import Limits
+from m3l_core.errors import ConfigError
+
+ModeName = Literal['RGBD', 'RGB_ONLY', 'DEPTH_ONLY', 'NO_INPUT']
+
+SCORE_NAMES = ('overall', 'rgbd', 'rgb', 'depth', *get_args(ModeName)[:3])
+"""What mIoU may be asked of: all masks, those made of these images, those of this mode."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What must be true for a run to pass; None asks nothing.
+
+    Raises:
+        ConfigError: If mIoU is asked of something unknown, or a limit cannot be meant.
+    """
+
+    longest_gap_s: float | None = None
+    """Longest time without a label."""
+    latency_ms: float | None = None
+    """99th percentile of the time from an image to its label."""
+    switch_s: float | None = None
+    """Longest time from the start of a fault to the mode that must follow."""
+    mean_iou: dict[str, float] = field(default_factory=dict)
+    """Least mIoU in percent of `overall`, of masks from `rgbd`, `rgb`, `depth`, or of a mode."""
+
+    def __post_init__(self) -> None:
+        """Refuse names that no score has, and limits that nothing or everything keeps."""
+        problems = [
+            f'{name}: expected 0 or more, got {value:g}'
+            for name in ('longest_gap_s', 'latency_ms', 'switch_s')
+            if (value := getattr(self, name)) is not None and not 0 <= value < math.inf
+        ]
+        problems += [
+            f'mean_iou.{name}: expected 0 to 100, got {value:g}'
+            for name, value in self.mean_iou.items()
+            if not 0 <= value <= 100
+        ]
+        unknown = [name for name in self.mean_iou if name not in SCORE_NAMES]
+        if unknown:
+            known = ', '.join(SCORE_NAMES)
+            problems.append(f'mean_iou: expected keys among {known}, got {", ".join(unknown)}')
+        if problems:
+            raise ConfigError(f'{"; ".join(problems)}.')
 
 
 def checked(limits: Limits, summary: dict[str, Any]) -> dict[str, Any]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+import math
 from pathlib import Path
 from typing import Any, get_args, Literal
 
 from m3l_core.config import from_mapping, load_yaml
 from m3l_core.errors import ConfigError
+from m3l_core.replay.conditions import Limits, ModeName
 
 Kind = Literal[
     'drop', 'delay', 'jitter', 'freeze', 'blacken', 'noise', 'holes', 'clock_shift', 'reorder'
@@ -16,13 +18,10 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 Target = Literal['rgb', 'depth']
 
-ModeName = Literal['RGBD', 'RGB_ONLY', 'DEPTH_ONLY', 'NO_INPUT']
-
 _DEFAULT_MS: dict[str, float] = {'delay': 100.0, 'jitter': 40.0, 'clock_shift': 50.0}
 _DEFAULT_AMOUNT: dict[str, float] = {'noise': 1.0, 'holes': 0.3}
 
-SCORE_NAMES = ('overall', 'rgbd', 'rgb', 'depth', *get_args(ModeName)[:3])
-"""What mIoU may be asked of: all masks, those made of these images, those of this mode."""
+_AT_LEAST = {0: 'at least 0', -math.inf: 'a number'}
 
 _SHARED_FOLDER = Path('share', 'm3l_perception')
 
@@ -67,6 +66,11 @@ class FaultConfig:
             for name in ('start_share', 'end_share', 'share')
             if (value := getattr(self, name)) is not None and not 0 <= value <= 1
         ]
+        problems += [
+            f'{name}: expected 0 or more seconds after the first image, got {value:g}'
+            for name in ('start_s', 'end_s')
+            if (value := getattr(self, name)) is not None and not 0 <= value < math.inf
+        ]
         problems += self._problems_of_kind()
         if problems:
             raise ConfigError('; '.join(problems) + '.')
@@ -77,8 +81,9 @@ class FaultConfig:
             value = getattr(self, name)
             if value is not None and self.kind not in default:
                 problems.append(f'{name}: only {", ".join(default)} take it, not {self.kind}')
-            if value is not None and value < 0 and self.kind != 'clock_shift':
-                problems.append(f'{name}: expected at least 0, got {value:g}')
+            least = -math.inf if self.kind == 'clock_shift' else 0
+            if value is not None and not (least <= value and math.isfinite(value)):
+                problems.append(f'{name}: expected {_AT_LEAST[least]}, got {value:g}')
         if self.kind == 'holes' and self.size_of_fault > 1:
             problems.append(f'amount: expected at most 1 for holes, got {self.amount:g}')
         return problems
@@ -108,9 +113,9 @@ class OutagesConfig:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
-        if self.per_minute <= 0:
+        if not 0 < self.per_minute < math.inf:
             raise ConfigError(f'per_minute: expected more than 0, got {self.per_minute:g}.')
-        if not 0 < self.shortest_s <= self.longest_s:
+        if not 0 < self.shortest_s <= self.longest_s < math.inf:
             raise ConfigError(
                 f'shortest_s, longest_s: expected 0 < shortest_s <= longest_s, got '
                 f'{self.shortest_s:g} and {self.longest_s:g}.'
@@ -126,31 +131,12 @@ class SweepConfig:
     start_share: float = 0.3
     end_share: float = 0.7
 
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """What must be true for a run to pass; None asks nothing.
-
-    Raises:
-        ConfigError: If mIoU is asked of something unknown.
-    """
-
-    longest_gap_s: float | None = None
-    """Longest time without a label."""
-    latency_ms: float | None = None
-    """99th percentile of the time from an image to its label."""
-    switch_s: float | None = None
-    """Longest time from the start of a fault to the mode that must follow."""
-    mean_iou: dict[str, float] = field(default_factory=dict)
-    """Least mIoU in percent of `overall`, of masks from `rgbd`, `rgb`, `depth`, or of a mode."""
-
     def __post_init__(self) -> None:
-        """Refuse names that no score has."""
-        unknown = [name for name in self.mean_iou if name not in SCORE_NAMES]
-        if unknown:
+        """Refuse a stretch of the bag that is none."""
+        if not 0 <= self.start_share < self.end_share <= 1:
             raise ConfigError(
-                f'mean_iou: expected keys among {", ".join(SCORE_NAMES)}, got '
-                f'{", ".join(unknown)}.'
+                'start_share, end_share: expected 0 <= start_share < end_share <= 1, got '
+                f'{self.start_share:g} and {self.end_share:g}.'
             )
 
 

@@ -88,6 +88,34 @@ def test_times_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
     assert 'end_s: expected more than start_s, got 2' in text
 
 
+@pytest.mark.parametrize(
+    ('text', 'said'),
+    [
+        ('faults: [{kind: drop, modality: rgb, start_s: -3, end_s: -1}]',
+         'faults[0]: start_s: expected 0 or more seconds after the first image, got -3; '
+         'end_s: expected 0 or more seconds after the first image, got -1.'),
+        ('faults: [{kind: drop, modality: rgb, start_s: .nan}]',
+         'faults[0]: start_s: expected 0 or more seconds after the first image, got nan.'),
+        ('faults: [{kind: drop, modality: rgb, end_s: .inf}]',
+         'faults[0]: end_s: expected 0 or more seconds after the first image, got inf.'),
+        ('faults: [{kind: delay, modality: rgb, ms: -5}]',
+         'faults[0]: ms: expected at least 0, got -5.'),
+        ('faults: [{kind: clock_shift, modality: rgb, ms: -.inf}]',
+         'faults[0]: ms: expected a number, got -inf.'),
+        ('outages: [{modality: rgb, per_minute: .inf}]',
+         'outages[0]: per_minute: expected more than 0, got inf.'),
+        ('sweep: {start_share: -0.5}',
+         'sweep: start_share, end_share: expected 0 <= start_share < end_share <= 1, got -0.5 '
+         'and 0.7.'),
+        ('limits: {longest_gap_s: -1}', 'limits: longest_gap_s: expected 0 or more, got -1.'),
+        ('limits: {mean_iou: {rgb: 250}}', 'limits: mean_iou.rgb: expected 0 to 100, got 250.'),
+    ],
+)  # fmt: skip
+def test_numbers_that_nobody_can_mean_are_refused(tmp_path: Path, text: str, said: str) -> None:
+    found = refusal(tmp_path, text)
+    assert found == f'{tmp_path}/own.yaml.{said}'
+
+
 def test_an_unknown_name_is_answered_with_those_there_are() -> None:
     with pytest.raises(ConfigError) as error:
         load_scenario('depth_dead')

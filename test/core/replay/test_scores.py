@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from m3l_core.metrics import confusion_counts, expected_mean_iou
-from m3l_core.replay.conditions import checked
-from m3l_core.replay.scenario import Limits
+from m3l_core.replay.conditions import checked, Limits
 from m3l_core.replay.scores import Comparison, robustness, TruthScores
 from m3l_core.replay.timing import Histogram
 
