@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from m3l_core.runtime import open_engine, Segmenter
+from m3l_core.runtime.cache_folder import cache_folder
 from m3l_core.runtime.parity import check_parity_file
 
 if TYPE_CHECKING:
@@ -18,7 +19,13 @@ def load(config: NodeConfig) -> Segmenter:
         M3lError: If it cannot be opened, or says something else.
     """
     path = config.model_path
-    engine = open_engine(path, config.backend, precision=config.precision, threads=config.threads)
+    engine = open_engine(
+        path,
+        config.backend,
+        precision=config.precision,
+        threads=config.threads,
+        cache_dir=cache_folder(),
+    )
     recorded = path.with_suffix('.parity.npz')
     if recorded.is_file():
         check_parity_file(engine, recorded)

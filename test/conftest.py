@@ -54,6 +54,12 @@ def _has_cuda() -> bool:
     return torch.cuda.is_available()
 
 
+@pytest.fixture(scope='session', autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep what tests compile out of the user's cache, in the processes they start too."""
+    os.environ['M3L_CACHE'] = str(tmp_path_factory.mktemp('cache'))
+
+
 @pytest.fixture(scope='session')
 def data_folder() -> Path:
     """The folder of optional data sets; whoever asks for it is skipped where there is none."""

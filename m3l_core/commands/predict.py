@@ -42,10 +42,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Label the images and write the results."""
     from m3l_core.models import default_model
     from m3l_core.runtime import open_engine, Segmenter
+    from m3l_core.runtime.cache_folder import cache_folder
 
     frame = _frame(arguments.image, arguments.depth)
     engine = open_engine(
-        arguments.model or default_model(), arguments.backend, precision=arguments.precision
+        arguments.model or default_model(),
+        arguments.backend,
+        precision=arguments.precision,
+        cache_dir=cache_folder(),
     )
     segmentation = Segmenter(engine).segment(frame)
     _write(arguments.out, frame, segmentation, engine.card)

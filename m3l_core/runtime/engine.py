@@ -114,7 +114,7 @@ def open_engine(
         streams: Frames to label side by side, each by its share of the threads: more a second,
             and each takes longer. Only OpenVINO does; see `Engine.streams` for what came of it.
         say: Told what is going on where it takes long.
-        warn: Told why 'auto' takes less than the machine has.
+        warn: Told why 'auto' takes less than the machine has, and of what slows an engine down.
 
     Raises:
         ModelError: If the file is missing, damaged, or not what it should be.
@@ -145,6 +145,7 @@ def open_engine(
                     threads=threads,
                     cache_dir=cache_dir,
                     streams=streams,
+                    warn=warn,
                 )
             from m3l_core.runtime.torch_engine import TorchEngine
 

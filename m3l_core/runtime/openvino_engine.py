@@ -2,24 +2,49 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+import os
 from queue import SimpleQueue
-from typing import Any, TYPE_CHECKING
+from time import perf_counter
+from typing import Any, NamedTuple, TYPE_CHECKING
 
+import numpy as np
 import openvino as ov
 
 from m3l_core.errors import EngineError, ModelError
+from m3l_core.runtime.cache_folder import CACHE_VARIABLE
 from m3l_core.runtime.engine import expect_inputs
 from m3l_core.runtime.onnx_card import read_onnx_card
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from m3l_core.model_card import ModelCard
 
 _OPENVINO_NAMES = {'float32': 'f32', 'bf16': 'bf16'}
+
+_WARM_UP_RUNS = 3
+
+_PRODUCT_RUNS = 8
+
+
+class LayerTime(NamedTuple):
+    """What one layer of a compiled network takes.
+
+    Attributes:
+        name: Of the layer, after the operator of the ONNX graph it was made from.
+        kind: Its operator, such as FullyConnected; Subgraph is several in one.
+        kernel: The implementation that OpenVINO chose.
+        milliseconds: Mean of the runs after the warm-up.
+    """
+
+    name: str
+    kind: str
+    kernel: str
+    milliseconds: float
 
 
 class OpenVinoEngine:
@@ -29,8 +54,14 @@ class OpenVinoEngine:
         path: An ONNX file that `m3l export` wrote.
         precision: 'float32', 'bf16', or 'auto' for bf16 where the CPU multiplies it natively.
         threads: CPU threads to use; 0 for all.
-        cache_dir: Where compiled networks are kept; None keeps none.
+        cache_dir: Where compiled networks are kept; None keeps none. OpenVINO names them after
+            the file, its time, the options and its own version, and compiles again what is cut
+            off or was made from another file.
         streams: Frames that may be labeled side by side, each by its share of the threads.
+        warn: Told if nothing can be kept in `cache_dir`.
+
+    Attributes:
+        is_from_cache: Whether it was compiled before.
 
     Raises:
         ModelError: If the file is damaged or does not hold such a network.
@@ -47,36 +78,24 @@ class OpenVinoEngine:
         threads: int,
         cache_dir: Path | None = None,
         streams: int = 1,
+        warn: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.card = read_onnx_card(path)
         core = ov.Core()
         self.precision = _native_precision(core) if precision == 'auto' else precision
-        options: dict[str, Any] = {
-            'PERFORMANCE_HINT': 'LATENCY',
-            'INFERENCE_PRECISION_HINT': _OPENVINO_NAMES[self.precision],
-            'NUM_STREAMS': str(streams),
-        }
-        if threads:
-            options['INFERENCE_NUM_THREADS'] = threads
-        if cache_dir is not None:
-            core.set_property({'CACHE_DIR': str(cache_dir)})
-        try:
-            model = core.read_model(str(path))
-        except RuntimeError as error:
-            raise ModelError(
-                f'{path}: OpenVINO cannot read it: {_one_line(error)} Export it again.'
-            ) from error
-        _expect_interface(path, model, self.card)
+        options = {**_options(self.precision, threads), 'NUM_STREAMS': str(streams)}
+        compiled = _compiled(core, path, options, _usable(cache_dir, warn))
+        _expect_interface(path, compiled, self.card)
+        self.is_from_cache = bool(compiled.get_property('LOADED_FROM_CACHE'))
         self.streams = streams
         self._is_open = True
         self._requests: SimpleQueue[Any] = SimpleQueue()
         try:
-            compiled = core.compile_model(model, 'CPU', options)
             for _ in range(streams):
                 self._requests.put(compiled.create_infer_request())
         except RuntimeError as error:
             raise EngineError(
-                f'{path}: OpenVINO cannot compile it: {_one_line(error)} Try backend torch.'
+                f'{path}: OpenVINO cannot run it: {_one_line(error)} Try backend torch.'
             ) from error
 
     def run(
@@ -106,12 +125,124 @@ class OpenVinoEngine:
         self._requests = SimpleQueue()
 
 
+def layer_times(
+    path: Path,
+    inputs: tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]],
+    *,
+    precision: str,
+    threads: int = 0,
+    runs: int = 10,
+) -> list[LayerTime]:
+    """Return what each layer of an exported network takes, the longest first.
+
+    What OpenVINO reports is a mean over all runs there were, so the slow first ones would
+    distort it; they are subtracted.
+
+    Raises:
+        ModelError: If the file is damaged or does not hold such a network.
+        EngineError: If OpenVINO cannot compile it.
+    """
+    options = {**_options(precision, threads), 'NUM_STREAMS': '1', 'PERF_COUNT': True}
+    request = _compiled(ov.Core(), path, options, None).create_infer_request()
+    for _ in range(_WARM_UP_RUNS):
+        request.infer(list(inputs))
+    warm_up = _total_times(request, _WARM_UP_RUNS)
+    for _ in range(runs):
+        request.infer(list(inputs))
+    total = _total_times(request, _WARM_UP_RUNS + runs)
+    times = [
+        LayerTime(*layer, milliseconds=1e3 * (seconds - warm_up[layer]) / runs)
+        for layer, seconds in total.items()
+    ]
+    return sorted(times, key=lambda time: -time.milliseconds)
+
+
+def _total_times(request: Any, runs: int) -> dict[tuple[str, str, str], float]:  # noqa: ANN401
+    """Return the seconds of all `runs` so far by name, kind and kernel of the layer."""
+    return {
+        (i.node_name, i.node_type, i.exec_type): runs * i.real_time.total_seconds()
+        for i in request.get_profiling_info()
+    }
+
+
+def product_rate(precision: str, threads: int = 0, size: int = 2048) -> float:
+    """Return the operations a second of a large matrix product: what this CPU can do.
+
+    Raises:
+        EngineError: If OpenVINO cannot run it.
+    """
+    operators = ov.opset13
+    left = operators.parameter([size, size], np.float32)
+    right = operators.constant(np.full((size, size), 0.5, np.float32))
+    model = ov.Model([operators.matmul(left, right, False, False)], [left])
+    try:
+        compiled = ov.Core().compile_model(model, 'CPU', _options(precision, threads))
+        request = compiled.create_infer_request()
+        given = {0: np.full((size, size), 0.5, np.float32)}
+        seconds = []
+        for _ in range(_PRODUCT_RUNS):
+            start = perf_counter()
+            request.infer(given, share_inputs=True)
+            seconds.append(perf_counter() - start)
+    except RuntimeError as error:
+        raise EngineError(f'OpenVINO cannot multiply matrices: {_one_line(error)}') from error
+    return 2 * size**3 / min(seconds)
+
+
+def _options(precision: str, threads: int) -> dict[str, Any]:
+    options: dict[str, Any] = {
+        'PERFORMANCE_HINT': 'LATENCY',
+        'INFERENCE_PRECISION_HINT': _OPENVINO_NAMES[precision],
+    }
+    return {**options, 'INFERENCE_NUM_THREADS': threads} if threads else options
+
+
+def _compiled(
+    core: ov.Core, path: Path, options: dict[str, Any], cache_dir: Path | None
+) -> ov.CompiledModel:
+    """Return the network, from the cache if it is there: then the ONNX file is not even read."""
+    if cache_dir is not None:
+        with suppress(RuntimeError):  # what is wrong with the file is told below
+            core.set_property({'CACHE_DIR': str(cache_dir)})
+            return core.compile_model(str(path), 'CPU', options)
+    try:
+        model = core.read_model(str(path))
+    except RuntimeError as error:
+        raise ModelError(
+            f'{path}: OpenVINO cannot read it: {_one_line(error)} Export it again.'
+        ) from error
+    try:
+        return core.compile_model(model, 'CPU', options)
+    except RuntimeError as error:
+        raise EngineError(
+            f'{path}: OpenVINO cannot compile it: {_one_line(error)} Try backend torch.'
+        ) from error
+
+
+def _usable(cache_dir: Path | None, warn: Callable[[str], None]) -> Path | None:
+    """Return the folder if files can be written there; OpenVINO itself says nothing of it."""
+    if cache_dir is None:
+        return None
+    try:
+        cache_dir.mkdir(parents=True, exist_ok=True)
+        if os.access(cache_dir, os.W_OK | os.X_OK):
+            return cache_dir
+        reason = 'no right to write'
+    except OSError as error:
+        reason = error.strerror or str(error)
+    warn(
+        f'{cache_dir}: {reason}, so the next start compiles again. '
+        f'Make it a folder one can write to, or set ${CACHE_VARIABLE} to another.'
+    )
+    return None
+
+
 def _native_precision(core: ov.Core) -> str:
     """Return bf16 if this CPU multiplies it natively, else float32 (emulated bf16 is slower)."""
     return 'bf16' if 'BF16' in core.get_property('CPU', 'OPTIMIZATION_CAPABILITIES') else 'float32'
 
 
-def _expect_interface(path: Path, model: ov.Model, card: ModelCard) -> None:
+def _expect_interface(path: Path, model: ov.CompiledModel, card: ModelCard) -> None:
     """Check that inputs and outputs are those of the deployment graph at the card's size."""
     height, width = card.image_size
     expected = {
