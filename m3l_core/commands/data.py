@@ -1,11 +1,14 @@
-"""Check a data set of labelled images, or pack it into one small file.
+"""Check a data set, pack it into one small file, or choose the few images to label.
 
 `check` reads every image and says what is there and what is wrong; `pack` makes a zip file of
-smaller images, which trains as the folder does, for a machine at the end of a narrow link.
-Both take a folder with rgb/, depth/, labels/ and card.yaml, rendered rooms, or NYUv2. Examples:
+smaller images, which trains as the folder does, for a machine at the end of a narrow link;
+`split` lists the images whose labels are used, or that are worth labelling first.
+All take a folder with rgb/, depth/, labels/ and card.yaml, rendered rooms, what m3l extract wrote,
+NYUv2, SUN RGB-D or Stanford 2D-3D-S; see docs/data.md. Examples:
 
   m3l data check mine --sheet mine.png
   m3l data pack nyuv2 nyuv2.zip --size 240x320 --max-mib 55
+  m3l data split nyuv2 --labels 50 99 199 --seeds 3 --out lists
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from pathlib import Path
 import re
 from typing import TYPE_CHECKING
 
+from m3l_core.classes import PUBLISHED
 from m3l_core.errors import DataError
 
 if TYPE_CHECKING:
@@ -29,7 +33,7 @@ _ON_SHEET = 16
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare `check` and `pack`."""
+    """Declare `check`, `pack` and `split`."""
     actions = parser.add_subparsers(
         title='actions', dest='action', metavar='ACTION', required=True
     )
@@ -43,11 +47,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='put a data set, made smaller, into one file',
         description='Color becomes JPEG, depth 16-bit PNG in millimeters, labels 8-bit PNG.',
     )
-    for action in (check, pack):
+    split = actions.add_parser(
+        'split',
+        help='list the few images whose labels are used, or that are to be labelled first',
+        description='Write OUT/labels_COUNT_seed_SEED.txt. Of one seed, fewer images are among '
+        'more; every class is in three of them, and they are spread over the scenes.',
+    )
+    for action in (check, pack, split):
         action.add_argument('folder', type=Path, metavar='FOLDER', help='the data set')
         action.add_argument(
-            '--classes', choices=('nyu13', 'nyu40'), help='labels of NYUv2 (default: nyu13)'
+            '--classes',
+            choices=tuple(PUBLISHED),
+            help='what labels shall mean (default: those of the data set; of NYUv2 nyu13)',
         )
+    for action in (check, pack):
         action.add_argument(
             '--workers', type=int, default=2, metavar='W', help='threads (default: 2)'
         )
@@ -65,11 +78,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     pack.add_argument(
         '--frames', type=int, metavar='N', help='take N frames, evenly spread (default: all)'
     )
-    pack.add_argument('--force', action='store_true', help='replace a file that is there already')
+    split.add_argument(
+        '--labels', type=int, nargs='+', required=True, metavar='N', help='how many images'
+    )
+    split.add_argument(
+        '--seeds', type=int, default=1, metavar='S', help='make lists for seeds 0 to S-1 (1)'
+    )
+    split.add_argument(
+        '--split', default='train', help='choose from train (default), trainval or all'
+    )
+    split.add_argument(
+        '--out', type=Path, required=True, metavar='DIR', help='folder to write the lists into'
+    )
+    for action in (pack, split):
+        action.add_argument(
+            '--force', action='store_true', help='replace a file that is there already'
+        )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check or pack."""
+    """Check, pack or split."""
+    if arguments.action == 'split':
+        return _split(arguments)
     if arguments.workers < 1:
         raise DataError(f'--workers: expected at least 1, got {arguments.workers}.')
     return _check(arguments) if arguments.action == 'check' else _pack(arguments)
@@ -139,6 +169,32 @@ def _pack(arguments: argparse.Namespace) -> int:
     with _progress('packing', count) as advance:
         size = pack(folder, arguments.out, packing, threads=arguments.workers, on_image=advance)
     print(f'{arguments.out}: {count} images, {size / (1 << 20):.1f} MiB')
+    return 0
+
+
+def _split(arguments: argparse.Namespace) -> int:
+    from m3l_core.data.label_lists import write_label_lists
+    from m3l_core.data.opening import open_samples
+
+    if arguments.seeds < 1:
+        raise DataError(f'--seeds: expected at least 1, got {arguments.seeds}.')
+    folder = open_samples(
+        arguments.folder, arguments.split, classes=arguments.classes, labeled=False
+    )
+    with _progress('reading labels', len(folder)) as advance:
+        lists = write_label_lists(
+            folder,
+            arguments.labels,
+            range(arguments.seeds),
+            arguments.out,
+            force=arguments.force,
+            on_image=advance,
+        )
+    scenes = len(set(folder.scenes))
+    print(f'{folder.root}: {folder.name}, {len(folder)} images of {scenes} scenes')
+    for made in lists:
+        about = f', rarest {made.rarest} in {made.shown}' if made.rarest else ''
+        print(f'  {made.path}: {made.count} images of {made.scenes} scenes{about}')
     return 0
 
 

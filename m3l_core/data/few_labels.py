@@ -18,7 +18,7 @@ import numpy as np
 from m3l_core.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from numpy.typing import NDArray
 
@@ -48,7 +48,7 @@ def few_labels(samples: Samples, count: int, *, seed: int) -> tuple[list[int], l
     Raises:
         DataError: If fewer images show a class, or `count` are too few for three of a class.
     """
-    order, needed = labeling_order(samples, seed=seed)
+    order, needed = labeling_order(samples, shown_classes(samples), seed=seed)
     if not needed <= count <= len(order):
         raise DataError(
             f'{samples.root}: expected {needed} to {len(order)} images with labels, got {count}. '
@@ -59,18 +59,45 @@ def few_labels(samples: Samples, count: int, *, seed: int) -> tuple[list[int], l
     return chosen, sorted(set(range(len(samples))) - set(chosen))
 
 
-def labeling_order(samples: Samples, *, seed: int) -> tuple[list[int], int]:
+def shown_classes(
+    samples: Samples, on_image: Callable[[], None] | None = None
+) -> NDArray[np.bool_]:
+    """Return which image shows which class, `(images, K)`; reads all labels.
+
+    Args:
+        samples: One split of a data set.
+        on_image: Called after each image.
+
+    Raises:
+        DataError: If labels cannot be read.
+    """
+    kinds = len(samples.classes)
+    shares = np.zeros((len(samples), kinds))
+    for index, labels in enumerate(samples.labels_once()):
+        shares[index] = np.bincount(labels.ravel(), minlength=256)[:kinds] / labels.size
+        if on_image is not None:
+            on_image()
+    if len(samples) < _IMAGES_OF_A_CLASS:
+        return shares > 0
+    third = np.sort(shares, axis=0)[-_IMAGES_OF_A_CLASS]
+    return np.asarray((shares > 0) & (shares >= np.minimum(third, _SHOWN_SHARE)))
+
+
+def labeling_order(
+    samples: Samples, shown: NDArray[np.bool_], *, seed: int
+) -> tuple[list[int], int]:
     """Return the indices in the order of `few_labels`, and how many show each class three times.
 
     Images in which no pixel has a class are left out, unless that is so in all of them: then
     this is an order in which to label them.
 
-    Raises:
-        DataError: If labels cannot be read.
+    Args:
+        samples: One split of a data set.
+        shown: Which image shows which class, `(images, K)`.
+        seed: Another one gives another order.
     """
     scenes = samples.scenes
     turns = _turns(scenes, seed, first=())
-    shown = _shown(samples)
     labeled = np.flatnonzero(shown.any(axis=1) | ~shown.any()).tolist()
     core = _showing_each_class(shown, sorted(labeled, key=turns.__getitem__))
     turns = _turns(scenes, seed, first=core)
@@ -110,15 +137,6 @@ def _far_apart(count: int, start: float) -> list[int]:
     for place, i in enumerate(drawn):
         order[i] = place
     return order
-
-
-def _shown(samples: Samples) -> NDArray[np.bool_]:
-    """Return which image shows which class, `(images, K)`."""
-    counts = [np.bincount(labels.ravel(), minlength=256) for labels in samples.labels_once()]
-    shares = np.stack([count[: len(samples.classes)] / count.sum() for count in counts])
-    third = np.sort(shares, axis=0)[-_IMAGES_OF_A_CLASS:][0]
-    enough = np.minimum(third, _SHOWN_SHARE) if len(shares) >= _IMAGES_OF_A_CLASS else 0.0
-    return np.asarray((shares > 0) & (shares >= enough))
 
 
 def _showing_each_class(shown: NDArray[np.bool_], order: Sequence[int]) -> list[int]:
