@@ -15,7 +15,7 @@ from m3l_core.runtime.onnx_card import read_onnx_card
 from m3l_core.samples import sample_bag
 from m3l_perception.demo.picture import write_picture
 from m3l_perception.demo.processes import private_environment, Processes
-from m3l_perception.demo.report import print_report
+from m3l_perception.demo.report import EXCUSES, print_report
 from m3l_perception.demo.stage import Stage
 
 if TYPE_CHECKING:
@@ -65,7 +65,10 @@ def perform(arguments: argparse.Namespace) -> bool:
     picture = arguments.out / 'demo.png'
     write_picture(picture, stage.acts, card.classes)
     console.print(f'Picture: {picture}   Logs: {arguments.out}')
-    broken = [row.event.name for row in rows if not row.kept]
+    broken = [row.event.name for row in rows if row.verdict == 'BROKEN']
+    for row in rows:
+        if row.verdict in EXCUSES:
+            console.print(f'{row.event.name}: {EXCUSES[row.verdict]}')
     console.print(f'Broken: {", ".join(broken)}.' if broken else 'Every promise was kept.')
     return not broken
 

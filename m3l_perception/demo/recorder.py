@@ -51,6 +51,9 @@ class Recording:
     masks: list[MaskRecord] = field(default_factory=list)
     modes: list[ModeRecord] = field(default_factory=list)
     stamps: dict[Modality, list[int]] = field(default_factory=lambda: {m: [] for m in Modality})
+    arrivals_s: dict[Modality, list[float]] = field(
+        default_factory=lambda: {m: [] for m in Modality}
+    )
     waits_s: list[tuple[float, float]] = field(default_factory=list)
     """When the node told for how long RGB waits for its depth, and how long."""
     agreement: dict[str, ConfusionMatrix] = field(default_factory=dict)
@@ -145,6 +148,7 @@ class Recorder:
         with self._lock:
             stamp_ns = _stamp_ns(message)
             self.recording.stamps[modality].append(stamp_ns)
+            self.recording.arrivals_s[modality].append(now)
             self._images[modality].append(message)
             self._arrivals[stamp_ns, message.header.frame_id] = now
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
     from m3l_core.model_card import ModelCard
     from m3l_perception.demo.recorder import Recording
     from m3l_perception.demo.score import GapRow
+
+EXCUSES = {
+    'paused': 'the machine stood still meanwhile; the gap says nothing of the node.',
+    'stalled': 'no image of the camera that lives arrived either: a killed process leaves a lock '
+    'of Fast DDS behind, see docs/ros.md.',
+}
+"""Why a gap that is longer than promised breaks no promise."""
 
 _CONDITION = {'rgb+depth': 'both', 'rgb': 'depth_missing', 'depth': 'rgb_missing'}
 """Which of the card's scores belongs to the modalities a mask was made from."""
@@ -52,10 +60,10 @@ def _gaps(rows: Sequence[GapRow]) -> Table:
         table.add_row(
             row.event.name,
             f'{1e3 * row.gap_s:.0f} ms',
-            f'{1e3 * row.promise_s:.0f} ms',
+            '-' if row.promise_s == inf else f'{1e3 * row.promise_s:.0f} ms',
             row.event.expected_mode,
             'never' if after is None else f'{after:.2f} s',
-            'kept' if row.kept else 'BROKEN',
+            row.verdict,
         )
     return table
 

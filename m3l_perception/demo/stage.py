@@ -10,10 +10,11 @@ from rich.live import Live
 
 from m3l_core.bags.topics import base_and_transport
 from m3l_core.errors import M3lError
+from m3l_core.frames import Modality
 from m3l_perception.demo.score import Event, gap_rows, periods_s
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from rich.console import Console
@@ -44,7 +45,7 @@ _MODES = {
 """The mode without these cameras."""
 
 _PERIODS = {('depth',): 1.0, ('rgb',): 4.0, ('rgb', 'depth'): inf}
-"""How many periods without a label are promised when these cameras die or return."""
+"""How many periods without a label are promised when these cameras die."""
 
 
 class Stage:
@@ -100,33 +101,37 @@ class Stage:
 
     def kill(self, *cameras: str) -> None:
         """Kill cameras, of `rgb` and `depth`, as a pulled cable would."""
+        at_s = time.monotonic()
         for camera in cameras:
             self._processes.kill(camera)
             self._down[camera] = 'killed'
-        self._note(cameras, 'killed')
+        self._note(cameras, 'killed', at_s, _PERIODS)
 
     def freeze(self, *cameras: str) -> None:
         """Stop cameras without ending them, as a hung driver would."""
+        at_s = time.monotonic()
         for camera in cameras:
             self._processes.freeze(camera)
             self._down[camera] = 'frozen'
-        self._note(cameras, 'frozen')
+        self._note(cameras, 'frozen', at_s, _PERIODS)
 
     def bring_back(self, *cameras: str) -> None:
         """Start killed cameras where they would be in the bag; let frozen ones go on."""
+        at_s = time.monotonic()
         for camera in cameras:
             if self._down.pop(camera) == 'frozen':
                 self._processes.thaw(camera)
             else:
                 self._start_camera(camera)
-        self._note(cameras, 'back')
+        self._note(cameras, 'back', at_s, {}, returning=cameras)
 
     def restart(self, *cameras: str) -> None:
         """Kill cameras and start them again at once."""
+        at_s = time.monotonic()
         for camera in cameras:
             self._processes.kill(camera)
             self._start_camera(camera)
-        self._note(cameras, 'restarted')
+        self._note(cameras, 'restarted', at_s, _PERIODS, returning=cameras)
 
     def change_loop(self, loop: Loop) -> None:
         """Let the cameras do something else at the end of the bag from now on."""
@@ -134,10 +139,13 @@ class Stage:
         self._origin = time.time()
         self.restart(*CAMERAS)
 
-    def gap_rows(self, settled_s: float = 2.0) -> list[GapRow]:
+    def gap_rows(
+        self, settled_s: float = 2.0, pauses_s: Sequence[tuple[float, float]] = ()
+    ) -> list[GapRow]:
         """Return what each kill and return cost, beside what is promised.
 
         Args:
+            pauses_s: When the machine stood still.
             settled_s: How long after an event the gap that belongs to it may begin.
         """
         recording = self._recorder.recording
@@ -148,6 +156,8 @@ class Stage:
             end_s=self.end_s,
             period_s=max(periods_s(recording.stamps).values()),
             waits_s=recording.waits_s,
+            arrivals_s=recording.arrivals_s,
+            pauses_s=pauses_s,
             settled_s=settled_s,
         )
 
@@ -168,11 +178,26 @@ class Stage:
             self.acts.append((title, snapshot))
         self.end_s = time.monotonic()
 
-    def _note(self, cameras: tuple[str, ...], what: str) -> None:
+    def _note(
+        self,
+        cameras: tuple[str, ...],
+        what: str,
+        at_s: float,
+        promised: Mapping[tuple[str, ...], float],
+        returning: tuple[str, ...] = (),
+    ) -> None:
         down = tuple(camera for camera in CAMERAS if camera in self._down)
         touched = tuple(camera for camera in CAMERAS if camera in cameras)
-        name = f'{" and ".join(touched)} {what}'
-        self.events.append(Event(name, time.monotonic(), _MODES[down], _PERIODS[touched]))
+        living = [camera for camera in CAMERAS if camera not in (*down, *touched)]
+        event = Event(
+            f'{" and ".join(touched)} {what}',
+            at_s,
+            _MODES[down],
+            promised.get(touched, inf),
+            tuple(Modality[camera.upper()] for camera in returning),
+            tuple(Modality[camera.upper()] for camera in living),
+        )
+        self.events.append(event)
 
     def _show(self, title: str, seconds: float, is_done: Callable[[], bool]) -> None:
         """Show a live line for a while, or until something is done.

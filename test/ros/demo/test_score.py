@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from m3l_core.frames import Modality
 from m3l_perception.demo.score import (
     Event,
     gap_rows,
+    GapRow,
     latency_ms,
     MaskRecord,
     ModeRecord,
@@ -28,15 +31,38 @@ def mask(arrival_s: float, latency_s: float | None = 0.02) -> MaskRecord:
     )
 
 
-KILLED = Event('depth killed', 1.0, 'RGB_ONLY', periods=1)
+RGB, DEPTH = Modality.RGB, Modality.DEPTH
+KILLED = Event('depth killed', 1.0, 'RGB_ONLY', periods=1, living=(RGB,))
+BACK = Event('depth back', 1.0, 'RGBD', periods=inf, returning=(DEPTH,), living=(RGB,))
+STEADY = [float(at) for at in np.arange(0, 3.2, 0.1)]
+SILENT: dict[Modality, list[float]] = {RGB: [], DEPTH: []}
 WAITS = [(0.5, 0.15), (0.9, 0.02), (2.0, 0.04), (3.5, 0.15)]
 MODES = [ModeRecord('RGBD', 0.0), ModeRecord('RGB_ONLY', 1.3)]
 
 
-def gap(arrivals: list[float], modes: list[ModeRecord] = MODES) -> float:
+def row_of(
+    arrivals: list[float],
+    *,
+    event: Event = KILLED,
+    modes: list[ModeRecord] = MODES,
+    images: dict[Modality, list[float]] = SILENT,
+    pauses: list[tuple[float, float]] | None = None,
+) -> GapRow:
     (row,) = gap_rows(
-        [KILLED], [mask(s) for s in arrivals], modes, end_s=3.0, period_s=0.1, waits_s=WAITS
+        [event],
+        [mask(s) for s in arrivals],
+        modes,
+        end_s=3.0,
+        period_s=0.1,
+        waits_s=WAITS,
+        arrivals_s=images,
+        pauses_s=pauses or [],
     )
+    return row
+
+
+def gap(arrivals: list[float]) -> float:
+    row = row_of(arrivals)
     assert row.promise_s == pytest.approx(0.1 + 0.04 + 0.02)
     return row.gap_s
 
@@ -55,11 +81,49 @@ def test_silence_up_to_the_end_of_the_recording_is_a_gap() -> None:
 
 
 def test_a_promise_is_kept_only_if_the_mode_followed() -> None:
-    steady = [mask(s) for s in np.arange(0, 3, 0.1)]
     for modes, after in ((MODES, 0.3), (MODES[:1], None)):
-        (row,) = gap_rows([KILLED], steady, modes, end_s=3.0, period_s=0.1, waits_s=WAITS)
+        row = row_of(STEADY, modes=modes)
         assert row.switched_after_s == (None if after is None else pytest.approx(after))
-        assert row.kept is (after is not None)
+        assert row.verdict == ('BROKEN' if after is None else 'kept')
+
+
+@pytest.mark.parametrize(('after_s', 'verdict'), [(0.49, 'kept'), (0.51, 'BROKEN')])
+def test_a_mode_follows_a_death_within_four_periods_and_a_tenth(
+    after_s: float, verdict: str
+) -> None:
+    modes = [ModeRecord('RGBD', 0.0), ModeRecord('RGB_ONLY', 1.0 + after_s)]
+    assert row_of(STEADY, modes=modes).verdict == verdict
+
+
+@pytest.mark.parametrize(('after_s', 'verdict'), [(1.39, 'kept'), (1.41, 'BROKEN')])
+def test_a_mode_returns_within_a_second_of_the_first_image(after_s: float, verdict: str) -> None:
+    modes = [ModeRecord('RGB_ONLY', 0.0), ModeRecord('RGBD', 1.0 + after_s)]
+    images = {RGB: STEADY, DEPTH: [0.9, 1.4, 1.5]}
+    row = row_of(STEADY, event=BACK, modes=modes, images=images)
+    assert row.verdict == verdict
+
+
+def test_a_mode_that_comes_and_goes_did_not_follow() -> None:
+    modes = [*MODES, ModeRecord('RGBD', 2.0)]
+    assert row_of(STEADY, modes=modes).switched_after_s is None
+    assert row_of(STEADY, modes=[*modes, ModeRecord('RGB_ONLY', 2.5)]).verdict == 'BROKEN'
+
+
+def test_a_gap_that_a_pause_of_the_machine_explains_is_told_as_such() -> None:
+    arrivals = [at for at in STEADY if not 1.0 < at < 1.35]
+    images = {RGB: STEADY, DEPTH: []}
+    assert row_of(arrivals, images=images).verdict == 'BROKEN'
+    assert row_of(arrivals, images=images, pauses=[(1.1, 1.25)]).verdict == 'BROKEN'
+    row = row_of(arrivals, images=images, pauses=[(0.5, 0.6), (1.05, 1.3), (1.32, 9.0)])
+    assert row.verdict == 'paused'
+    assert row.paused_s == pytest.approx(0.25 + 0.08)
+
+
+def test_a_gap_in_which_the_living_camera_reached_nobody_is_told_as_such() -> None:
+    arrivals = [at for at in STEADY if not 1.0 < at < 2.0]
+    heard = [at for at in STEADY if not 1.05 < at < 1.95]
+    assert row_of(arrivals, images={RGB: heard, DEPTH: STEADY}).verdict == 'stalled'
+    assert row_of(arrivals, images={RGB: STEADY, DEPTH: heard}).verdict == 'BROKEN'
 
 
 def test_latency_leaves_out_masks_whose_image_was_not_seen() -> None:
