@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from m3l_core.train.config import Phase, TrainConfig
 from m3l_core.train.sources import open_sources, Sources
 from m3l_core.train.trainer import Trainer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from m3l_core.data.batches import Batch
 
 CONFIG = TrainConfig(
     name='small',
@@ -27,10 +33,11 @@ def train(
     """Return a trainer that ran to the end, or was stopped before step `until`."""
     sources = open_sources(images, config.split) if isinstance(images, Path) else images
     trainer = Trainer(config, sources, out)
-    trainer.run(lambda batches, *_: _first(batches, (until or config.steps) - trainer.step), str)
+    trainer.run(lambda batches, *_: first(batches, (until or config.steps) - trainer.step), str)
     return trainer
 
 
-def _first(batches, count):  # noqa: ANN001, ANN202
+def first(batches: Iterable[Batch], count: int) -> Iterator[Batch]:
+    """Yield some batches, as a run sees them that is killed after these."""
     for _, batch in zip(range(count), batches, strict=False):
         yield batch
