@@ -1,9 +1,9 @@
-"""Files that are either whole or not there."""
+"""Files that are either whole or not there, and whether they are those of before."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import Any, TYPE_CHECKING
 
 from m3l_core.errors import M3lError
 
@@ -36,3 +36,13 @@ def _write(path: Path, data: bytes) -> None:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def identity_of(path: Path) -> list[Any]:
+    """Return what changes when a file, or a file right in a folder, is replaced or written to.
+
+    It is the path, and names, sizes and times of the files that are there; good for JSON.
+    """
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    stats = [(file.name, file.stat()) for file in files if file.is_file()]
+    return [str(path.resolve()), *([name, s.st_size, s.st_mtime_ns] for name, s in stats)]

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 import csv
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+import glob
+import hashlib
 import io
+import json
+import re
 from typing import Any, TYPE_CHECKING
 
 import cv2
@@ -17,7 +21,7 @@ from m3l_core.data.samples import decode_rgb as decode_file
 from m3l_core.errors import DataError, FrameError
 from m3l_core.extract.choosing import Chooser, median_sharpness
 from m3l_core.extract.pairs import Pairs
-from m3l_core.files import write_atomically
+from m3l_core.files import identity_of, write_atomically
 from m3l_core.stream.decoding import decode
 from m3l_core.stream.image_codec import encode_jpeg, encode_png
 
@@ -69,6 +73,7 @@ class BagReport:
         skipped: Color images that were not, by the words of `REASONS`.
         camera: Size, camera matrix and distortion as its camera info has them, or None.
         warnings: What a person should look at.
+        key: The same for two extractions only if they would give the same; see `key_of`.
     """
 
     name: str
@@ -80,6 +85,13 @@ class BagReport:
     skipped: dict[str, int]
     camera: dict[str, Any] | None = None
     warnings: list[str] = field(default_factory=list)
+    key: str = ''
+
+
+def key_of(bag: Path, config: ExtractConfig) -> str:
+    """Return what changes with the files of a bag, and with what is asked of it."""
+    about = [identity_of(bag), asdict(config)]
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
 
 def extract_bag(job: BagJob, advance: Advance) -> BagReport:
@@ -89,6 +101,7 @@ def extract_bag(job: BagJob, advance: Advance) -> BagReport:
         BagError: If the bag cannot be read, or lacks color or depth.
         M3lError: If a file cannot be written.
     """
+    key = key_of(job.bag, job.config)  # of what is there before it is read
     with Bag(job.bag) as bag:
         given = RgbdTopics(rgb=job.config.rgb, depth=job.config.depth)
         topics = find_topics(bag, given)
@@ -97,6 +110,7 @@ def extract_bag(job: BagJob, advance: Advance) -> BagReport:
         usual = median_sharpness(bag, topics.rgb) if job.config.sharpness else 0.0
         pairs = Pairs(bag, topics.rgb, topics.depth, job.config.depth_stamp_offset)
         writing = _Writing(job, Chooser(job.config, usual))
+        writing.remove_old()
         span_ns = max(1, bag.duration_ns)
         for taken in pairs:
             writing.take(taken)
@@ -118,6 +132,7 @@ def extract_bag(job: BagJob, advance: Advance) -> BagReport:
         skipped={reason: skipped[reason] for reason in REASONS},
         camera=camera,
         warnings=warnings,
+        key=key,
     )
 
 
@@ -130,6 +145,14 @@ class _Writing:
         self.rows: dict[str, tuple[str, str, int, int, int]] = {}
         self.skipped: Counter[str] = Counter()
         self.doubts: dict[str, None] = {}
+
+    def remove_old(self) -> None:
+        """Remove the pairs of an extraction that was stopped, or of another bag of this path."""
+        own = re.compile(rf'{re.escape(self._job.name)}_\d+\.(jpg|png)')
+        for folder in ('rgb', 'depth'):  # color first: where it is, the pair is whole
+            for path in (self._job.out / folder).glob(f'{glob.escape(self._job.name)}_*'):
+                if own.fullmatch(path.name):
+                    path.unlink()
 
     def take(self, taken: Taken) -> None:
         """Write a pair, or count why not."""

@@ -19,7 +19,7 @@ import yaml
 
 from m3l_core.bags.many import work_on_all
 from m3l_core.errors import DataError
-from m3l_core.extract.bag import BagJob, BagReport, extract_bag
+from m3l_core.extract.bag import BagJob, BagReport, extract_bag, key_of
 from m3l_core.files import write_atomically
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ def extract(
     """Write the pairs of all bags that are worth keeping into the data set `out`.
 
     Args:
-        bags: Bags to read; those that `out` has already are left out.
+        bags: Bags to read; those that `out` has already, and that are what they were, are left
+            out. Of one that changed, the new pairs take the place of the old ones.
         out: Folder to make, or to go on with.
         config: What to keep.
         workers: Processes at a time.
@@ -72,9 +73,13 @@ def extract(
     _write_card(out, config)
     done = {Path(report.bag): report for report in _done(out)}
     names = _names(bags, out, done)
-    jobs = [
-        BagJob(bag, name, out.resolve(), config) for bag, name in names.items() if bag not in done
-    ]
+    jobs = []
+    for bag, name in names.items():
+        if bag in done and bag.exists() and done[bag].key != key_of(bag, config):
+            _record(out, name).unlink()  # it was recorded again, or other topics are asked for
+            del done[bag]
+        if bag not in done:
+            jobs.append(BagJob(bag, name, out.resolve(), config))
     before = frozenset(name for bag, name in names.items() if bag in done)
     failed = {}
     tell = on_progress or (lambda _name, _share: None)

@@ -14,7 +14,7 @@ from m3l_core import __version__
 from m3l_core.bags.reading import Bag
 from m3l_core.bags.topics import find_topics, RgbdTopics
 from m3l_core.errors import M3lError
-from m3l_core.files import write_atomically
+from m3l_core.files import identity_of, write_atomically
 from m3l_core.replay.run import replay, SUMMARY
 from m3l_core.replay.setting import Options, Replayed
 from m3l_core.runtime import open_engine, Segmenter
@@ -203,8 +203,8 @@ def _key(job: Job, scenario: Scenario) -> str:
     model = job.parameters.engine.model_path
     about = {
         'version': __version__,
-        'bag': _identity(job.bag),
-        'model': _identity(model),
+        'bag': identity_of(job.bag),
+        'model': identity_of(model),
         'parameters': job.parameters.to_dict(),
         'topics': asdict(job.topics),
         'scenario': asdict(scenario),
@@ -216,17 +216,10 @@ def _key(job: Job, scenario: Scenario) -> str:
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
 
-def _identity(path: Path) -> list[Any]:
-    """Return names, sizes and times of the files of a bag or model; nothing if it is not there."""
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
-    stats = [(file.name, file.stat()) for file in files if file.is_file()]
-    return [str(path.resolve()), *((name, s.st_size, s.st_mtime_ns) for name, s in stats)]
-
-
 def _truth_identity(options: Options) -> list[Any]:
     """Return what is in the files that say what is right; a topic of the bag is in the bag."""
     folder, ids = Path(options.truth), Path(options.truth_ids)
-    of_folder = _identity(folder) if folder.is_dir() else []
+    of_folder = identity_of(folder) if folder.is_dir() else []
     of_ids = hashlib.sha256(ids.read_bytes()).hexdigest() if ids.is_file() else ''
     return [of_folder, of_ids]
 

@@ -232,6 +232,29 @@ def test_finished_bags_are_not_read_again_and_new_ones_are_added(tmp_path: Path)
     assert len((tmp_path / 'out/stamps.csv').read_text().splitlines()) == 1 + 5
 
 
+def test_bag_that_was_recorded_again_is_extracted_again(tmp_path: Path) -> None:
+    bag, other, out = tmp_path / 'b', good_bag(tmp_path / 'b_1', 3), tmp_path / 'out'
+    run(out, good_bag(bag, 6), other)
+    shutil.rmtree(bag)
+    good_bag(bag, 2)
+    extraction = run(out, bag, other)
+    assert extraction.done_before == {'b_1'}
+    assert [report.kept for report in extraction.reports] == [2, 3]
+    kept = [f'b_{START_NS + i * PERIOD_NS}' for i in range(2)]
+    kept += [f'b_1_{START_NS + i * PERIOD_NS}' for i in range(3)]
+    assert names(out) == sorted(kept)
+    assert sorted(path.stem for path in (out / 'depth').iterdir()) == sorted(kept)
+    assert len((out / 'stamps.csv').read_text().splitlines()) == 1 + 5
+    assert run(out, bag, other).done_before == {'b', 'b_1'}
+
+
+def test_bag_is_extracted_again_when_other_topics_are_asked_for(tmp_path: Path) -> None:
+    bag, out = good_bag(tmp_path / 'b'), tmp_path / 'out'
+    run(out, bag)
+    assert run(out, bag, rgb=RGB_TOPIC).done_before == set()
+    assert run(out, bag, rgb=RGB_TOPIC).done_before == {'b'}
+
+
 def test_stopped_run_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
     bags = [good_bag(tmp_path / name / 'bag', 3) for name in ('monday', 'tuesday')]
     whole, stopped = tmp_path / 'whole', tmp_path / 'stopped'
