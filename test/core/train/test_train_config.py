@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,7 @@ torch = pytest.importorskip('torch')
 
 from small_run import CONFIG  # noqa: E402
 
-from m3l_core.config import from_mapping  # noqa: E402
+from m3l_core.config import from_mapping, load_yaml  # noqa: E402
 from m3l_core.errors import ConfigError  # noqa: E402
 from m3l_core.network import Architecture, LinearFusion  # noqa: E402
 from m3l_core.train.config import (  # noqa: E402
@@ -127,3 +128,14 @@ def test_switches_of_a_method_are_read_from_the_file() -> None:
         from_mapping(TrainConfig, values | {'method': 'm4l'}, 'c')
     with pytest.raises(ConfigError, match=r'sure must lie in \[0, 1\), got 1.0'):
         from_mapping(TrainConfig, values | {'m3l_plus': {'sure': 1.0}}, 'c')
+
+
+@pytest.mark.parametrize(
+    'path',
+    sorted((Path(__file__).parents[3] / 'config/train').glob('*.yaml')),
+    ids=lambda p: p.stem,
+)
+def test_configurations_that_come_with_the_package_are_whole(path: Path) -> None:
+    assert from_mapping(TrainConfig, load_yaml(path), str(path)).name == path.stem.replace(
+        'fine_tune_', 'fine_tuned_'
+    )
