@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from node_harness import Watcher
 
-COUNT, PERIOD_S = 60, 0.05
-DEPTH_DEAD = range(25, 45)
+COUNT, PERIOD_S = 90, 0.05
+DEPTH_DEAD, RGB_DEAD = range(20, 40), range(55, 80)
 
 PARAMETERS = """
 /**:
@@ -44,14 +44,15 @@ PARAMETERS = """
 
 
 def make_bag(path: Path) -> Path:
-    """Write three seconds of moving noise; depth is silent for one of them."""
+    """Write moving noise; first depth is silent for a second, then color."""
     random = np.random.default_rng(0)
     rgb = random.integers(0, 255, (120, 160, 3), np.uint8)
     depth_mm = random.integers(500, 4000, (120, 160), np.uint16)
     with BagWriter(path, transport='compressed') as writer:
         for index in range(COUNT):
             stamp_ns = 1_600_000_000_000_000_000 + round(index * PERIOD_S * 1e9)
-            writer.write_rgb(np.roll(rgb, index, 1), stamp_ns)
+            if index not in RGB_DEAD:
+                writer.write_rgb(np.roll(rgb, index, 1), stamp_ns)
             if index not in DEPTH_DEAD:
                 writer.write_depth(np.roll(depth_mm, index, 1), stamp_ns)
     return path
@@ -137,14 +138,16 @@ def test_node_and_replay_give_the_same_mask_for_the_same_stamp(
     out = tmp_path / 'out'
     assert main(['replay', str(bag), '--params', str(file), '--out', str(out), '--no-report']) == 0
     of_replay = masks_of_replay(out)
-    assert len(of_replay) == COUNT
-    assert set(of_node) <= set(of_replay)
+    made_from = [used for used, _ in of_replay.values()]
+    assert len(of_replay) > COUNT - 6  # depth waits for three periods before it takes over
     # A busy machine may cost the node a frame or its partner; what it labels is the same.
-    alike = [stamp for stamp in of_node if of_node[stamp][0] == of_replay[stamp][0]]
+    alike = [s for s in of_node if s in of_replay and of_node[s][0] == of_replay[s][0]]
     assert len(alike) > COUNT // 2
     assert {s: of_node[s] for s in alike} == {s: of_replay[s] for s in alike}
-    assert {of_node[stamp][0] for stamp in alike} == {'rgbd', 'rgb'}
-    assert len({of_node[stamp][1] for stamp in alike}) > COUNT // 2  # masks do differ
+    for used in ('rgbd', 'rgb', 'depth'):
+        same = [stamp for stamp in alike if of_node[stamp][0] == used]
+        assert len(same) > made_from.count(used) // 2, used
+        assert len({of_node[stamp][1] for stamp in same}) > len(same) // 2  # masks do differ
 
 
 @pytest.mark.parametrize(
