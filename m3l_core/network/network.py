@@ -14,6 +14,7 @@ import torch
 from torch import nn, Tensor
 import torch.nn.functional as F
 
+from m3l_core.errors import ModelError
 from m3l_core.network.decoder import Decoder
 from m3l_core.network.encoder import Encoder
 from m3l_core.network.fusion import ModalityLayerNorm
@@ -83,7 +84,18 @@ class LinearFusion(nn.Module):
 
         A single stream gets its modality's LayerNorms. What this network lacks, as the scores
         of tokens, is left out.
+
+        Raises:
+            ModelError: If this network has no stream for a modality of the other.
         """
+        streams = architecture.streams
+        if self.architecture.modalities == 1:
+            if streams != self.architecture.streams:
+                raise ModelError(
+                    f'weights: have a stream for {self.architecture.fusion} alone, which fusion '
+                    f'{architecture.fusion!r} cannot start from. Give those of two streams.'
+                )
+            streams = slice(None)
         of_modalities = {
             f'{name}.{parameter}'
             for name, module in self.named_modules()
@@ -91,7 +103,7 @@ class LinearFusion(nn.Module):
             for parameter in ('weight', 'bias')
         } | {'alpha'}
         return {
-            name: value[architecture.streams].clone() if name in of_modalities else value
+            name: value[streams].clone() if name in of_modalities else value
             for name, value in self.state_dict().items()
             if architecture.fusion == 'tokens' or '.exchange.' not in name
         }

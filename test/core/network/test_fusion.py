@@ -70,6 +70,18 @@ def test_a_single_stream_is_what_streams_are_that_do_not_mix(
     torch.testing.assert_close(alone.ensemble, alone.rgb)
 
 
+@pytest.mark.parametrize('fusion', SINGLE)
+def test_weights_of_a_single_stream_fit_that_stream_alone(
+    tiny_model: LinearFusion, fusion: Fusion
+) -> None:
+    single = with_fusion(tiny_model, fusion)
+    again = with_fusion(single, fusion).state_dict()
+    assert all(torch.equal(again[name], value) for name, value in single.state_dict().items())
+    for other in set(ALL) - {fusion}:
+        with pytest.raises(ModelError, match=f"have a stream for {fusion} alone, .*'{other}'"):
+            single.weights_for(replace(single.architecture, fusion=other))
+
+
 @pytest.mark.parametrize(('stream', 'fusion'), [(0, 'rgb'), (1, 'depth')])
 def test_a_single_stream_does_not_miss_the_other_image(
     tiny_model: LinearFusion, pair: tuple[Tensor, Tensor], stream: int, fusion: Fusion
