@@ -20,6 +20,7 @@ OPTIONAL_MODULES = {
     'torch': 'network, training, export and engines are not tested',
     'onnx': 'export and engines are not tested',
     'openvino': 'the CPU engine is not tested',
+    'onnxruntime': 'it does not say whether the graphs are valid',
     'tensorrt': 'the TensorRT engine is not tested',
 }
 

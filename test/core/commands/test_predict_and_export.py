@@ -89,7 +89,9 @@ def test_predict_names_an_unknown_backend(
     rgb = frame_folder / 'rgb' / '0001.png'
     arguments = ['predict', str(rgb), '-o', str(tmp_path), '--model', str(tiny_files)]
     assert main([*arguments, '--backend', 'cuda']) == 2
-    assert "backend: expected one of auto, tensorrt, openvino, torch, got 'cuda'." in refused(capsys)
+    assert "backend: expected one of auto, tensorrt, openvino, torch, got 'cuda'." in refused(
+        capsys
+    )
 
 
 def test_export_writes_a_model_that_predict_reads(
