@@ -20,8 +20,10 @@ EXTRAS = {
     # before 2.6, torch.load(weights_only=True) could still be made to run code (CVE-2025-32434)
     'train': ['torch>=2.6', 'safetensors', 'onnx', 'rich', 'tensorboard'],
     'openvino': ['openvino>=2024.4'],
-    # from 10.3 on, networks are strongly typed, which the exported graph relies on
-    'tensorrt': ['tensorrt>=10.3', 'pycuda'],
+    # From 10.3 on, networks are strongly typed, which the exported graph relies on. On a Jetson
+    # TensorRT comes with JetPack; the wheels are made for other machines with that processor.
+    # Before 2020.1, pycuda knows no primary context.
+    'tensorrt': ['tensorrt>=10.3; platform_machine == "x86_64"', 'pycuda>=2020.1', 'onnx'],
     'ros': [
         f'{name}; {ROS_WHEELS}'
         for name in (

@@ -9,6 +9,7 @@ TensorRT itself is behind `Toolkit`, so all of this runs, and is tested, without
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 from typing import Any, TYPE_CHECKING
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from m3l_core.runtime.engine import Engine
     from m3l_core.runtime.tensorrt_key import TensorRtPrecision
     from m3l_core.runtime.tensorrt_progress import Watcher
-    from m3l_core.runtime.tensorrt_toolkit import Toolkit
+    from m3l_core.runtime.tensorrt_toolkit import Plan, Toolkit
 
 
 _PRECISIONS: tuple[TensorRtPrecision, ...] = ('float16', 'float32')
@@ -119,7 +120,10 @@ class EngineStore:
         say(f'{name}: building a TensorRT engine in {precision}; this takes minutes')
         graph = typed_graph(self.file.model.read_bytes(), settings.precision)
         start = perf_counter()
-        plan = self._toolkit.build(graph, settings, self.file.timing_cache(), watcher)
+        timing_cache = self.file.timing_cache()
+        plan = _interruptibly(
+            lambda: self._toolkit.build(graph, settings, timing_cache, watcher), watcher
+        )
         seconds = round(perf_counter() - start, 1)
         self.file.store(plan.data, settings, build_seconds=seconds, warnings=plan.warnings)
         if plan.timing_cache:
@@ -150,6 +154,16 @@ class EngineStore:
     def _refusal(self, problem: str) -> str:
         remedy = '--precision float32' if self.file.precision != 'float32' else '--force'
         return f'{self.file.path}: {problem} Or build another: m3l build {remedy}.'
+
+
+def _interruptibly(build: Callable[[], Plan], watcher: Watcher) -> Plan:
+    """Build in another thread: Ctrl-C would not arrive in one that is inside TensorRT."""
+    with ThreadPoolExecutor(1, 'm3l-build') as pool:  # which waits for it at the end
+        try:
+            return pool.submit(build).result()
+        except KeyboardInterrupt:
+            watcher.is_canceled = True
+            raise
 
 
 def open_tensorrt(

@@ -9,6 +9,8 @@ from typing import Protocol, TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rich.progress import TaskID
+
 LEAST_SECONDS = 2.0
 """Between two lines about one phase."""
 
@@ -72,3 +74,58 @@ class Lines:
     def _tell(self, line: str) -> None:
         self._told_s = self._clock()
         self._say(line)
+
+
+class Bars:
+    """Shows a build as bars on a terminal, a phase below the one it is part of.
+
+    Use it in a `with` block; needs rich.
+    """
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        self.is_canceled = False
+        self._lock = Lock()
+        self._tasks: dict[str, TaskID] = {}
+        self._depths: dict[str, int] = {}
+        self._progress = Progress(
+            TextColumn('{task.description}', markup=False),
+            BarColumn(),
+            TextColumn('{task.completed:.0f}/{task.total:.0f}'),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+        )
+
+    def __enter__(self) -> Bars:
+        """Start to show."""
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave what is shown where it is."""
+        self._progress.stop()
+
+    def say(self, text: str) -> None:
+        """Print a line above the bars."""
+        self._progress.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def phase_start(self, phase: str, parent: str | None, steps: int) -> None:
+        """Add a bar."""
+        with self._lock:
+            depth = self._depths.get(parent, -1) + 1 if parent is not None else 0
+            self._depths[phase] = depth
+            self._tasks[phase] = self._progress.add_task('  ' * depth + phase, total=steps)
+
+    def step_complete(self, phase: str, step: int) -> None:
+        """Move a bar."""
+        with self._lock:
+            if phase in self._tasks:
+                self._progress.update(self._tasks[phase], completed=step + 1)
+
+    def phase_finish(self, phase: str) -> None:
+        """Remove a bar, unless its phase is no part of another."""
+        with self._lock:
+            if phase in self._tasks and self._depths[phase] > 0:
+                self._progress.remove_task(self._tasks.pop(phase))
