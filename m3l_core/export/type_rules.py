@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import onnx
 from onnx import TensorProto
 
-from m3l_core.export.graph_facts import attributes, GraphFacts, INTEGER
+from m3l_core.export.graph_facts import attributes, GraphFacts, INTEGER, REAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,4 +82,4 @@ def _useless_casts(graph: GraphFacts) -> Iterator[str]:
 
 
 def _cancels(graph: GraphFacts, earlier: onnx.NodeProto, to: int) -> bool:
-    return graph.kinds.get(earlier.input[0]) == to
+    return to in REAL and graph.kinds.get(earlier.input[0]) == to
