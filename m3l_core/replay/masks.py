@@ -10,11 +10,8 @@ from m3l_core.frames import RgbdFrame
 from m3l_core.stream.seeing import at_size
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     import numpy as np
     from numpy.typing import NDArray
-    from typing_extensions import Self
 
     from m3l_core.replay.observing import Used
     from m3l_core.runtime import Segmenter
@@ -38,7 +35,7 @@ class Masks:
 
 
 class MaskMaker:
-    """Labels frames in as many threads as the engine has streams; use it as a context manager.
+    """Labels frames in as many threads as the engine has streams.
 
     What a frame gives does not depend on those beside it, so the order in which masks are asked
     for, and later taken in, decides alone what a run records.
@@ -74,14 +71,6 @@ class MaskMaker:
     def _labels(self, frame: RgbdFrame) -> NDArray[np.uint8]:
         return self._segmenter.segment(frame).sure_labels(self._min_confidence)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         """Wait for what the engine has begun; what it has not is left."""
         self._threads.shutdown(cancel_futures=True)

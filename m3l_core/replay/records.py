@@ -7,9 +7,6 @@ from typing import Any, TextIO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import TracebackType
-
-    from typing_extensions import Self
 
 RECORDS, TIMES = 'records.jsonl', 'times.jsonl'
 
@@ -18,7 +15,7 @@ CLOCK_KEYS = ('taken_s', 'labeled_s', 'latency_ms', 'wait_ms', 'at_s')
 
 
 class Records:
-    """Writes JSON lines into a run's folder; use it as a context manager.
+    """Writes JSON lines into a run's folder.
 
     Args:
         folder: Of the run.
@@ -45,15 +42,8 @@ class Records:
             named = {key: values[key] for key in ('type', 'index', 'stamp_ns') if key in values}
             _write(self._times, named | measured)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Close the files."""
         self._records.close()
         self._times.close()
 

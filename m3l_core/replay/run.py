@@ -58,11 +58,12 @@ def replay(
     """
     bag, options = replayed.bag, replayed.options
     recording = Recording(bag, replayed.topics, options.fallback_topic)
+    end_ns = bag.last_ns(recording.topics)
     images = iter(recording)
     first = next(images, None)
     if first is None:
         raise BagError(_no_images(replayed, recording))
-    start_ns, end_ns = first.receive_ns, bag.last_ns(recording.topics)
+    start_ns = first.receive_ns
     faults = faults_of(scenario, start_ns, end_ns)
     card = replayed.segmenter.engine.card
     truth, truth_name = open_truth(
@@ -77,8 +78,8 @@ def replay(
     min_confidence = replayed.parameters.labeling.min_confidence
     with (
         closing(truth),
-        Records(folder, is_measured=is_measured) as records,
-        MaskMaker(replayed.segmenter, min_confidence) as maker,
+        closing(Records(folder, is_measured=is_measured)) as records,
+        closing(MaskMaker(replayed.segmenter, min_confidence)) as maker,
     ):
         records.write({'type': 'run', **head})
         books = Books(card.classes, timing, start_ns, watchers, records)
