@@ -1,4 +1,4 @@
-"""A camera for benchmarks: frames of a bag as raw images, stamped as they are published.
+"""A camera for benchmarks: frames of a bag as raw 640x480 images, stamped as they are published.
 
 Stamps are of the steady clock, which all processes of a machine share, so whoever receives
 something with such a stamp knows how long it took. At the end it prints how many pairs there were.
@@ -18,6 +18,7 @@ import time
 from typing import Any, TYPE_CHECKING
 
 from builtin_interfaces.msg import Time
+import cv2
 import numpy as np
 import rclpy
 from rclpy.signals import SignalHandlerOptions
@@ -84,11 +85,16 @@ def read_pairs(path: Path, count: int) -> list[tuple[Image, Image]]:
     colors, depths = images.values()
     return [
         (
-            image(decode_rgb(color), 'rgb8'),
-            image(np.round(1e3 * decode_depth(depth)).astype(np.uint16), '16UC1'),
+            image(resized(decode_rgb(color)), 'rgb8'),
+            image(resized(np.round(1e3 * decode_depth(depth)).astype(np.uint16)), '16UC1'),
         )
         for color, depth in zip(colors, depths, strict=False)
     ]
+
+
+def resized(pixels: NDArray[Any]) -> NDArray[Any]:
+    """Return pixels in the size that the targets are stated for."""
+    return cv2.resize(pixels, (640, 480), interpolation=cv2.INTER_NEAREST)
 
 
 def image(pixels: NDArray[Any], encoding: str) -> Image:

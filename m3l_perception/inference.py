@@ -38,6 +38,10 @@ _REMEMBERED_FRAMES = 300
 _LOOK_EVERY_S = 0.2
 """How often frames that nobody wants labels of are looked at all the same."""
 
+_LONGEST = 500
+_MOST_KINDS = 32
+"""Length and number of what is told about images, whoever wrote what is in them."""
+
 _LOADING = Lock()
 """One network is loaded at a time, however often a node is configured and cleaned up."""
 
@@ -191,7 +195,10 @@ class Inference:
         return seen
 
     def _count_bad(self, problem: str) -> None:
-        self.bad_frames[problem.split(':')[0]] += 1
+        problem = problem if len(problem) <= _LONGEST else f'{problem[:_LONGEST]} ...'
+        kind = problem.split(':')[0]
+        known = kind in self.bad_frames or len(self.bad_frames) < _MOST_KINDS
+        self.bad_frames[kind if known else 'other'] += 1
         self.last_problem = problem
         self._listener.on_bad_frame(problem)
 

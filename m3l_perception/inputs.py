@@ -10,6 +10,7 @@ from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo
 
 from m3l_core.frames import Modality
+from m3l_core.stream.image_header import shown
 from m3l_perception.camera_input import CameraInput
 
 if TYPE_CHECKING:
@@ -95,6 +96,20 @@ class Inputs:
         info = self._infos.get('fallback' if is_fallback else 'rgb')
         # Depth alone may come from another camera, of which the color camera's says nothing.
         return info if info is not None and info.header.frame_id in ('', frame_id) else None
+
+    def why_uncalibrated(self, frame_id: str, *, is_fallback: bool) -> str:
+        """Return why there is no calibration for an image, and what to do; '' if there is."""
+        name = 'fallback' if is_fallback else 'rgb'
+        info, topic = self._infos.get(name), self._node.resolve_topic_name(_INFO_TOPICS[name])
+        if self.camera_info(frame_id, is_fallback=is_fallback) is not None:
+            return ''
+        if info is None:
+            return f'no CameraInfo has come on {topic}. Remap {_INFO_TOPICS[name]}.'
+        return (
+            f'expected the CameraInfo of {shown(frame_id)}, got that of '
+            f'{shown(info.header.frame_id)} on {topic}. Remap {_INFO_TOPICS[name]}, or choose the '
+            'topic of depth that is registered to color.'
+        )
 
     def _on_image(self, modality: Modality, message: Any) -> None:  # noqa: ANN401
         camera = self.rgb if modality is Modality.RGB else self.depth

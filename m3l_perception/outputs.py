@@ -97,6 +97,8 @@ class Outputs:
         info: CameraInfo | None,
         classes: ClassSet,
         min_confidence: float,
+        *,
+        uncalibrated: str,
     ) -> None:
         """Publish a labeled frame under the header of the image it was made from.
 
@@ -105,6 +107,7 @@ class Outputs:
             info: Calibration of the camera whose place and size the labels have.
             classes: What the labels mean.
             min_confidence: Probability below which a pixel is unlabeled (255).
+            uncalibrated: Why there is no `info`.
         """
         header, confidence = labeled.seen.header, labeled.segmentation.confidence
         labels = labeled.segmentation.sure_labels(min_confidence)
@@ -123,7 +126,11 @@ class Outputs:
             self._overlay,
             lambda: frame and messages.rgb8_image(overlay(frame, labels, classes), header),
         )
-        self._offer(self._points, lambda: self._cloud(labeled, labels, info, classes))
+        if not self._points.get_subscription_count():
+            self.cloud_problem = ''
+        self._offer(
+            self._points, lambda: self._cloud(labeled, labels, info, classes, uncalibrated)
+        )
 
     def _cloud(
         self,
@@ -131,14 +138,11 @@ class Outputs:
         labels: Any,  # noqa: ANN401
         info: CameraInfo | None,
         classes: ClassSet,
+        uncalibrated: str,
     ) -> PointCloud2 | None:
         """Return the points of a frame, or None if it has none; says why in `cloud_problem`."""
         frame, header = labeled.seen.frame, labeled.seen.header
-        self.cloud_problem = ''
-        if info is None:
-            self.cloud_problem = (
-                f'~/points: no CameraInfo of {header.frame_id!r} has come. Remap rgb/camera_info.'
-            )
+        self.cloud_problem = f'~/points: {uncalibrated}' if info is None else ''
         if info is None or frame is None or frame.depth_m is None:
             return None
         try:

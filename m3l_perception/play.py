@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import closing, suppress
 from importlib import import_module
 import os
 from pathlib import Path
@@ -86,7 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Play until the end of the bag; Ctrl-C ends it at any time."""
+    """Play until the end of the bag; Ctrl-C or SIGTERM ends it at any time, as it should."""
     from m3l_core.bags.reading import Bag
 
     if not arguments.rate > 0:
@@ -101,11 +102,10 @@ def run(arguments: argparse.Namespace) -> int:
         topics = _resolved(bag, arguments.topics or list(bag.topics))
         drops = [Drop(_resolved(bag, [d.what])[0], d.first_s, d.last_s) for d in drops]
         player = Player(bag, topics, drops, arguments.ros_args)
-        try:
+        # Under launch, any other code than 0 would read "process has died".
+        with closing(player), suppress(KeyboardInterrupt):
             player.wait_for_subscribers()
             player.play(_timeline(bag, arguments))
-        finally:
-            player.close()
     return 0
 
 
@@ -119,7 +119,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f'm3l: {error}', file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        return 130
+        return 0
 
 
 class Player:

@@ -39,8 +39,8 @@ _THROTTLE_S = 5.0
 _JOIN_S = 0.7
 """How long the end of the process waits for the frame in work."""
 
-_MOST_DOUBTS = 32
-"""No rig has more; what keeps changing is not told for ever."""
+_MOST_TOLD = 32
+"""Sizes and doubts that are told once each; what keeps changing is not told for ever."""
 
 
 class SegmentNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed everywhere
@@ -238,14 +238,16 @@ class SegmentNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed ev
         self._log_oddities(labeled)
         is_fallback = labeled.taken.is_fallback
         info = inputs.camera_info(seen.header.frame_id, is_fallback=is_fallback)
+        why_none = inputs.why_uncalibrated(seen.header.frame_id, is_fallback=is_fallback)
         classes = inference.segmenter.engine.card.classes
-        self._outputs.publish_labels(labeled, info, classes, self._labeling.min_confidence)
+        least = self._labeling.min_confidence
+        self._outputs.publish_labels(labeled, info, classes, least, uncalibrated=why_none)
 
     def _log_oddities(self, labeled: Labeled) -> None:
         """Log, once each, what the cameras are and need not be."""
         self._log_padding(labeled)
         for doubt in labeled.seen.doubts:
-            if doubt not in self._doubts and len(self._doubts) < _MOST_DOUBTS:
+            if doubt not in self._doubts and len(self._doubts) < _MOST_TOLD:
                 self._doubts.add(doubt)
                 topic = self._inputs.depth.topic if self._inputs is not None else ''
                 self.get_logger().warning(f'{topic}: {doubt}')
@@ -254,7 +256,9 @@ class SegmentNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed ev
         """Log, once for each camera size, what of the network's work is for padding."""
         height, width = size = labeled.segmentation.labels.shape[:2]
         inference = self._inference
-        if size in self._known_sizes or inference is None or inference.segmenter is None:
+        if inference is None or inference.segmenter is None:
+            return
+        if size in self._known_sizes or len(self._known_sizes) >= _MOST_TOLD:
             return
         self._known_sizes.add((height, width))
         share = inference.segmenter.letterbox((height, width)).padded_share

@@ -8,6 +8,7 @@ from typing import Any, TYPE_CHECKING
 from m3l_core.errors import FrameError
 from m3l_core.frames import RgbdFrame
 from m3l_core.stream.image_codec import decode_depth, decode_rgb
+from m3l_core.stream.image_header import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,8 +76,8 @@ def _doubts(frame: RgbdFrame, depth_frame_id: str) -> list[str]:
     doubts = []
     if depth_frame_id != frame.frame_id:
         doubts.append(
-            f'depth image: expected the frame_id {frame.frame_id!r} of the color image, got '
-            f'{depth_frame_id!r}. Choose the topic of depth that is registered to color.'
+            f'depth image: expected the frame_id {shown(frame.frame_id)} of the color image, got '
+            f'{shown(depth_frame_id)}. Choose the topic of depth that is registered to color.'
         )
     height, width = frame.depth_m.shape
     color_height, color_width = frame.size

@@ -55,7 +55,7 @@ class ImageHeader:
 
 
 def shown(text: str) -> str:
-    """Return what a message says of its encoding for the text of an error, at most a line."""
+    """Return what a message says, of its encoding say, for a text: at most a line of it."""
     return repr(text if len(text) <= _SHOWN else f'{text[:_SHOWN]} ...')
 
 

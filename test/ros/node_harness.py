@@ -74,6 +74,7 @@ class Camera(Node):
         self.stamps: dict[Modality, set[tuple[int, int]]] = {m: set() for m in Modality}
         self.alive = set(Modality)
         self.has_fallback = False
+        self.has_calibration = True
         self.bad: dict[Modality, Callable[[Image], None]] = {}
         self._publishers = {
             modality: self.node.create_publisher(Image, f'{modality.name.lower()}/image', 5)
@@ -113,7 +114,8 @@ class Camera(Node):
                 self._clock.publish(Clock(clock=shown))
             for modality in sorted(self.alive, key=lambda m: m.value):
                 self._publishers[modality].publish(self._image(modality, stamp))
-            self._info.publish(calibration(RGB_SIZE, FRAME_ID))
+            if self.has_calibration:
+                self._info.publish(calibration(RGB_SIZE, FRAME_ID))
             if self.has_fallback:
                 image = image_message(self._fallback_depth, '16UC1', stamp, FALLBACK_FRAME_ID)
                 self._fallback.publish(image)

@@ -21,6 +21,7 @@ from node_harness import (
     set_parameter,
     stamp_of,
     state,
+    values_of,
     wait_until,
 )
 import pytest
@@ -177,9 +178,25 @@ def test_parameter_is_refused_with_the_reason_and_a_live_one_taken(watcher: Watc
     assert not refused
     assert reason.startswith('model: read when the node configures. Clean it up first')
     assert 'out of range' in set_parameter(watcher, 'stale_after', -1.0)[1]
-    assert set_parameter(watcher, 'stale_after', 0.4) == (True, '')
+
+
+@pytest.mark.usefixtures('node', 'camera')
+def test_settings_of_the_stream_change_without_starting_over(watcher: Watcher) -> None:
+    def received() -> int:
+        return int(values_of(watcher.diagnostics['rgb'])['received'])
+
     watcher.wait_for_mode('RGBD')
-    watcher.wait_for_masks(3)
+    watcher.wait_for_diagnostic('rgb', lambda status: int(values_of(status)['received']) > 20)
+    modes, before = list(watcher.modes), received()
+    settings = {'stale_after': 0.4, 'pair_wait': 0.1, 'recovery_time': 0.7, 'unpaired': 'rgb'}
+    for name, value in settings.items():
+        assert set_parameter(watcher, name, value) == (True, '')
+    watcher.diagnostics.clear()
+    wait_until(lambda: 'pairing' in watcher.diagnostics, 'diagnostics')
+    wait_until(lambda: values_of(watcher.diagnostics['pairing'])['pair_wait_ms'] == '100.0', 'it')
+    watcher.wait_for_masks(5)
+    assert watcher.modes == modes
+    assert received() > before
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,12 @@ from node_harness import (
 import numpy as np
 import pytest
 from rclpy.serialization import serialize_message
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
+
+from m3l_core.frames import Modality
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from node_harness import Camera, Watcher
@@ -98,6 +100,34 @@ def test_bytes_that_are_no_image_are_counted_and_named(
         assert 'Traceback' not in node.log
     for publisher in publishers.values():
         watcher.node.destroy_publisher(publisher)
+
+
+def test_names_of_a_megabyte_are_told_in_a_line(
+    camera: Camera, watcher: Watcher, node: SegmentProcess
+) -> None:
+    def rename(letter: str) -> Callable[[Image], None]:
+        return lambda image: setattr(image.header, 'frame_id', letter * 1_000_000)
+
+    watcher.wait_for_mode('RGBD')
+    watcher.listen(PointCloud2, 'points')
+    camera.bad = {Modality.RGB: rename('c'), Modality.DEPTH: rename('d')}
+    said = watcher.wait_for_diagnostic(
+        'engine', lambda s: 'expected the CameraInfo of' in s.message
+    )
+    assert f"ccc ...', got that of '{FRAME_ID}' on /rgb/camera_info. Remap" in said.message
+    assert len(said.message) < 500
+    node.wait_for_log("depth image: expected the frame_id 'ccc")
+    assert len(node.log) < 10_000
+
+
+def test_points_without_calibration_name_the_topic(
+    camera: Camera, watcher: Watcher, tmp_path: Path, model: Path
+) -> None:
+    camera.has_calibration = False
+    with segment(tmp_path, model=model):
+        watcher.listen(PointCloud2, 'points')
+        problem = '~/points: no CameraInfo has come on /rgb/camera_info. Remap rgb/camera_info.'
+        watcher.wait_for_diagnostic('engine', lambda status: problem in status.message)
 
 
 FAILING_MIDDLEWARE = """
