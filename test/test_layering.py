@@ -15,7 +15,11 @@ ROS = {
     'builtin_interfaces', 'launch', 'launch_ros', 'ament_index_python', 'm3l_perception',
 }  # fmt: skip
 
-TOOLS = {'calibrate', 'evaluate', 'export', 'extract', 'train', 'rooms', 'replay'}
+TOOLS = {
+    'bench', 'benchmark', 'calibrate', 'evaluate', 'export', 'extract', 'train', 'rooms', 'replay'
+}  # fmt: skip
+# A grid is made of training's configurations, a table of evaluation's counts and intervals.
+BESIDE = {'benchmark': {'train', 'evaluate'}}
 PARTS = {'stream', 'runtime', 'network', 'data', 'bags', 'checkpoint'}
 COMMAND_LINE = {'__main__', 'cli', 'commands'}
 
@@ -51,7 +55,10 @@ FORBIDDEN = {
     'm3l_core': ROS,
     **{f'm3l_core.{name}': core(TOOLS | PARTS | COMMAND_LINE) for name in VALUES},
     **{f'm3l_core.{name}': core(TOOLS | COMMAND_LINE) for name in PARTS},
-    **{f'm3l_core.{name}': core((TOOLS | COMMAND_LINE) - {name}) for name in TOOLS},
+    **{
+        f'm3l_core.{name}': core((TOOLS | COMMAND_LINE) - {name} - BESIDE.get(name, set()))
+        for name in TOOLS
+    },
 }
 
 

@@ -1,0 +1,1 @@
+"""Methods compared: many training runs, scored on the same images, in one table."""

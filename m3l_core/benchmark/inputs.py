@@ -1,0 +1,99 @@
+"""What every run of a benchmark is trained and scored on, as arguments of `m3l`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from m3l_core.errors import ConfigError
+from m3l_core.weights_file import weights_sha256
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from m3l_core.benchmark.grid import Run
+    from m3l_core.benchmark.run_files import RunFiles
+    from m3l_core.evaluate.conventions import Convention
+
+_PRECISION = {'float32': 'float32', 'bfloat16': 'bf16'}
+"""What `m3l evaluate` calls the precisions of training."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """Images and start; see the arguments of `m3l train`."""
+
+    data: Path
+    weights: Path | None = None
+    rendered: Path | None = None
+    unlabeled: tuple[Path, ...] = ()
+    validation: Path | None = None
+
+    def expect_enough(self, runs: Sequence[Run]) -> None:
+        """Check that what the runs ask for is there, before the first hour is spent.
+
+        Raises:
+            ConfigError: If weights or rendered frames are missing, or given for nothing.
+        """
+        self._expect(
+            '--weights', self.weights, {r.name for r in runs if r.config.init == 'pretrained'}
+        )
+        self._expect(
+            '--rendered', self.rendered, {r.name for r in runs if max(r.config.rendered_share)}
+        )
+
+    @staticmethod
+    def _expect(argument: str, given: Path | None, wanted_by: set[str]) -> None:
+        if given is None and wanted_by:
+            raise ConfigError(f'{argument}: is missing, but {min(wanted_by)} needs it. Give it.')
+        if given is not None and not wanted_by:
+            raise ConfigError(f'{argument}: is given, but no run of the grid asks for it.')
+        if given is not None and not given.exists():
+            raise ConfigError(f'{argument}: there is no {given}. Give a path that exists.')
+
+    def expect_same_start(self, files: Sequence[RunFiles]) -> None:
+        """Check that runs on disk began from the weights that new ones would begin from.
+
+        Raises:
+            ConfigError: If they began from others.
+        """
+        if self.weights is None:
+            return
+        digest = weights_sha256(self.weights.read_bytes())[:12]
+        for one in files:
+            began = one.began_with().get('weights', '')
+            if began and one.run.config.init == 'pretrained' and not began.endswith(digest):
+                raise ConfigError(
+                    f'{one.folder}: began from {began}, but --weights is {self.weights.name} '
+                    f'{digest}. Give the same weights, or another --out.'
+                )
+
+    def train_arguments(self, files: RunFiles) -> list[str]:
+        """Return the command that trains a run, or goes on with it."""
+        config = files.run.config
+        arguments = ['train', files.config, '--data', self.data, '--out', files.folder]
+        if config.init == 'pretrained':
+            arguments += ['--weights', self.weights]
+        if max(config.rendered_share):
+            arguments += ['--rendered', self.rendered]
+        if self.unlabeled:
+            arguments += ['--unlabeled', *self.unlabeled]
+        if self.validation:
+            arguments += ['--val', self.validation]
+        return list(map(str, arguments))
+
+    def score_arguments(self, files: RunFiles, split: str, convention: Convention) -> list[str]:
+        """Return the command that scores what was trained.
+
+        The plain network is scored, as there is one of every fusion, with the precision it was
+        trained with; without deployment in between, the numbers are those of training's log.
+        """
+        counts = files.scored_into(split, convention)
+        return [
+            *('evaluate', str(files.weights), '--data', str(self.validation or self.data)),
+            *('--split', split, '--backend', 'plain'),
+            *('--precision', _PRECISION[files.run.config.precision]),
+            *('--missing', convention.replacement, '--prediction', convention.prediction),
+            *('--counts', str(counts), '--json', str(counts.with_suffix('.json'))),
+        ]

@@ -1,0 +1,210 @@
+"""A benchmark as a page to read, a table to compute with, and a line of JSON for each run."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import Any, TYPE_CHECKING
+
+from m3l_core.benchmark.comparing import bracket, compare
+from m3l_core.benchmark.results import EXPECTED, mean_of, of_method
+from m3l_core.files import write_atomically
+from m3l_core.metrics import CONDITIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from m3l_core.benchmark.comparing import Comparison
+    from m3l_core.benchmark.grid import Grid
+    from m3l_core.benchmark.results import Result
+
+_CONDITIONS = tuple(CONDITIONS)
+
+_COLUMNS = {
+    'both': 'both',
+    'depth_missing': 'depth missing',
+    'rgb_missing': 'RGB missing',
+    'mm_robust': 'MM-Robust',
+    **{name: f'E({name.removeprefix("expected_")})' for name in EXPECTED},
+}
+"""Scores and their headings."""
+
+
+def write_report(
+    out: Path,
+    title: str,
+    grid: Grid,
+    results: Sequence[Result],
+    split: str,
+    plots: Sequence[str] = (),
+) -> list[Comparison]:
+    """Write `table.md`, `table.csv` and `runs.jsonl`, each whole or not at all.
+
+    Args:
+        out: The folder of the benchmark.
+        title: Its name.
+        grid: What is compared.
+        results: Of all runs.
+        split: What was scored.
+        plots: Names of pictures in `out` to show.
+
+    Returns:
+        The comparisons that are in it.
+    """
+    rows = [result.row(split) for result in results]
+    comparisons = compare(grid, [result.run for result in results], results)
+    write_atomically(out / 'runs.jsonl', ''.join(f'{json.dumps(r)}\n' for r in rows).encode())
+    write_atomically(out / 'table.csv', _csv(rows).encode())
+    parts = [
+        f'# {title}',
+        *_about(results, split),
+        *_said(comparisons),
+        *(f'![{name}]({name})' for name in plots),
+        *_methods(results),
+        *_gains(comparisons),
+        *_runs(results),
+        *_notes(grid, comparisons),
+    ]
+    write_atomically(out / 'table.md', ('\n\n'.join(parts) + '\n').encode())
+    return comparisons
+
+
+def _csv(rows: Sequence[dict[str, Any]]) -> str:
+    names = list(dict.fromkeys(name for row in rows for name in row if name != 'config'))
+    names.append('config')
+    file = io.StringIO()
+    writer = csv.DictWriter(file, names, lineterminator='\n')
+    writer.writeheader()
+    for row in rows:
+        writer.writerow(row | {'config': json.dumps(row['config'])})
+    return file.getvalue()
+
+
+def _about(results: Sequence[Result], split: str) -> list[str]:
+    finished = [result for result in results if result.counts is not None]
+    parts = [f'{len(finished)} of {len(results)} runs are finished.']
+    if not finished:
+        return parts
+    first = finished[0]
+    assert first.counts is not None  # noqa: S101 - for the type checker
+    floors = sorted({r.floor for r in finished if r.floor is not None})
+    below = f' A network that looks at nothing: {floors[-1]:.1f}.' if floors else ''
+    trained, inputs = (
+        ', '.join(dict.fromkeys(texts))
+        for texts in (
+            [_size(phase.size) for r in finished for phase in r.run.config.phases],
+            [_size(r.run.config.network_size) for r in finished],
+        )
+    )
+    starts = ', '.join(dict.fromkeys(r.began_with.get('weights', '?') for r in finished))
+    conventions = {r.run.method: str(r.convention) for r in finished}
+    missing = set(conventions.values())
+    if len(missing) == 1:
+        of_missing = f'Missing image: {missing.pop()}.'
+    else:
+        each = ', '.join(f'{method}: {text}' for method, text in conventions.items())
+        of_missing = f'Missing image, the best on val for each: {each}.'
+    parts.append(
+        f'mIoU in % on the {len(first.counts.ids)} images of {split}, at the size of their '
+        'labels, of the averaged weights after the last step.'
+        f'{below} Trained at {trained}, run at {inputs}, started from {starts}. {of_missing}'
+    )
+    return parts
+
+
+def _said(comparisons: Sequence[Comparison]) -> list[str]:
+    lines = [f'- {comparison.sentence()}' for comparison in comparisons if comparison.headline]
+    return ['\n'.join(lines)] if lines else []
+
+
+def _methods(results: Sequence[Result]) -> list[str]:
+    rows = []
+    for method, labels in dict.fromkeys((r.run.method, r.run.labels) for r in results):
+        found = list(of_method(results, method, labels).values())
+        if not found:
+            continue
+        of_seeds = [result.scores['mm_robust'] for result in found]
+        scores = {name: f'{mean_of(found, name):.1f}' for name in _COLUMNS}
+        scores['mm_robust'] += f' ({min(of_seeds):.1f} to {max(of_seeds):.1f})'
+        cost = (_mean_of_training(found, 'pairs', '.0f'), _mean_of_training(found, 'hours', '.2f'))
+        rows.append([method, labels, len(found), *scores.values(), *cost])
+    if not rows:
+        return []
+    heads = ['method', 'labels', 'seeds', *_COLUMNS.values(), 'pairs', 'hours']
+    return ['## Methods: means over the seeds', _table(heads, rows, texts=1)]
+
+
+def _gains(comparisons: Sequence[Comparison]) -> list[str]:
+    rows = []
+    for one in comparisons:
+        gains = [
+            f'{one.gains[name].gain:+.1f} {bracket(one.gains[name].interval)}'
+            for name in (*_CONDITIONS, 'mm_robust')
+        ]
+        interval = one.paired.t_interval
+        of_seeds = ', '.join(f'{gain:+.1f}' for gain in one.paired.of_seeds)
+        by_t = 'one seed' if interval is None else bracket(interval)
+        rows.append([f'{one.ours} over {one.theirs}', one.labels, *gains, of_seeds, by_t])
+    if not rows:
+        return []
+    columns = [_COLUMNS[name] for name in (*_CONDITIONS, 'mm_robust')]
+    heads = ['gain in points', 'labels', *columns, 'MM-Robust by seed', "Student's t"]
+    return ['## Gains, paired', _table(heads, rows, texts=1)]
+
+
+def _runs(results: Sequence[Result]) -> list[str]:
+    rows = []
+    for result in results:
+        row = result.row('')
+        scores = [f'{row[name]:.1f}' if name in row else '' for name in _COLUMNS]
+        cost = [
+            '' if row[k] is None else str(row[k]) for k in ('pairs', 'hours', 'code', 'device')
+        ]
+        rows.append([row['run'], row['labels'], row['seed'], *scores, *cost, row['status']])
+    heads = ['run', 'labels', 'seed', *_COLUMNS.values(), 'pairs', 'hours', 'code', 'device', '']
+    return ['## Runs', _table(heads, rows, texts=1)]
+
+
+def _notes(grid: Grid, comparisons: Sequence[Comparison]) -> list[str]:
+    notes = [
+        'MM-Robust is the mean of the three conditions; E(p) is the mIoU to expect if each '
+        'modality fails with probability p. Pairs count a forward pass alone as a quarter. Each '
+        'run lies in `runs/`, its configuration in `config.yaml` there.'
+    ]
+    if comparisons:
+        notes.append(
+            'Brackets are 95 % intervals of the gain: seeds are drawn again, then runs of '
+            'consecutive images, the same for both methods. '
+            + _few(min(len(one.seeds) for one in comparisons), len(grid.seeds))
+        )
+    return notes
+
+
+def _few(seeds: int, planned: int) -> str:
+    number = 'one seed' if seeds == 1 else f'{seeds} seeds'
+    of_planned = '' if seeds == planned else f' of {planned}'
+    return (
+        f'With {number}{of_planned} these are too narrow for what other seeds would give'
+        + (', where t = 4.3' if seeds == 3 else '')
+        + ': a difference of less than about 2 points is not established.'
+    )
+
+
+def _mean_of_training(results: Sequence[Result], key: str, form: str) -> str:
+    values = [result.training[key] for result in results if key in result.training]
+    return format(sum(values) / len(values), form) if values else ''
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[object]], *, texts: int) -> str:
+    """Return a Markdown table whose first `texts` columns are flush left, the others right."""
+    rules = ['---'] * texts + ['---:'] * (len(heads) - texts)
+    cells = [str(cell).replace('|', '\\|') for row in rows for cell in row]
+    width = len(heads)
+    lines = [cells[i : i + width] for i in range(0, len(cells), width)]
+    return '\n'.join(f'| {" | ".join(line)} |' for line in (heads, rules, *lines))
+
+
+def _size(size: tuple[int, int]) -> str:
+    return f'{size[0]}x{size[1]}'
