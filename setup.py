@@ -18,7 +18,8 @@ ROS_WHEELS = 'platform_machine == "x86_64" and sys_platform == "linux" and pytho
 
 EXTRAS = {
     # before 2.6, torch.load(weights_only=True) could still be made to run code (CVE-2025-32434)
-    'train': ['torch>=2.6', 'safetensors', 'onnx', 'rich', 'tensorboard'],
+    # matplotlib draws the plots of m3l benchmark, which goes without them where it is missing
+    'train': ['torch>=2.6', 'safetensors', 'onnx', 'rich', 'tensorboard', 'matplotlib'],
     'openvino': ['openvino>=2024.4'],
     # From 10.3 on, networks are strongly typed, which the exported graph relies on. On a Jetson
     # TensorRT comes with JetPack; the wheels are made for other machines with that processor.

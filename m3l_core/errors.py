@@ -48,6 +48,7 @@ _EXTRA_OF_MODULE = {
     'torch': 'train',
     'onnx': 'train',
     'safetensors': 'train',
+    'matplotlib': 'train',
     'openvino': 'openvino',
     'tensorrt': 'tensorrt',
     'pycuda': 'tensorrt',
