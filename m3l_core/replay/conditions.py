@@ -96,7 +96,7 @@ def _at_most(name: str, limit: float, got: float | None, unit: str) -> dict[str,
     return {
         'name': name,
         'limit': f'<= {limit:g} {unit}',
-        'got': 'never' if got is None else f'{got:g} {unit}',
+        'got': 'never' if got is None else f'{got:.3g} {unit}',
         'passed': got is not None and got <= limit,
     }
 

@@ -85,7 +85,7 @@ def _overview(summary: dict[str, Any], views: list[RunView]) -> str:
     ]
     linked = {id(run) for run in shown}
     rows += [_outcome(run, escape(run_name(run))) for run in runs if id(run) not in linked]
-    columns = ['run', 'masks', 'longest time without', 'latency 99 %', 'mIoU', '']
+    columns = ['run', 'masks', 'longest time without labels', 'latency 99 %', 'mIoU', '']
     merged = summary.get('merged') or {}
     together = ''
     if merged.get('truth') or merged.get('compared'):

@@ -46,7 +46,7 @@ def tiles(run: dict[str, Any]) -> str:
     robust = compared.get('mm_robust')
     shown = [
         ('masks', str(run['frames'])),
-        ('longest time without', seconds(run['longest_gap_s'])),
+        ('longest time without labels', seconds(run['longest_gap_s'])),
         ('latency, median', _milliseconds(latency['p50_ms'])),
         ('latency, 99 %', _milliseconds(latency['p99_ms'])),
         ('mIoU of all masks', percent((truth.get('overall') or {}).get('miou'))),

@@ -153,12 +153,21 @@ def _not_drawn(number: int) -> str:
 
 def _made_from(view: RunView) -> str:
     """Return what the network was given, which is a matter of each mask and not of the mode."""
-    stretches: list[tuple[float, str]] = []
-    for point in view.points:
-        if not stretches or stretches[-1][1] != point['used']:
-            stretches.append((point['labeled_s'], point['used']))
+    gaps = [(gap['start_s'], gap['end_s']) for gap in view.summary['gaps']]
+    stretches: list[tuple[float, float, str]] = []  # each up to the next, or to a gap before it
+    before_s = 0.0
+    for at_s, used in [*((p['labeled_s'], p['used']) for p in view.points), (view.end_s, '')]:
+        gap_s = next(
+            (start_s for start_s, end_s in gaps if before_s <= start_s < end_s <= at_s), None
+        )
+        if stretches:
+            start_s, _, other = stretches[-1]
+            stretches[-1] = (start_s, at_s if gap_s is None else gap_s, other)
+        if not stretches or gap_s is not None or stretches[-1][2] != used:
+            stretches.append((at_s, at_s, used))
+        before_s = at_s
     bars = []
-    for (start_s, used), (end_s, _) in pairwise([*stretches, (view.end_s, '')]):
+    for start_s, end_s, used in stretches[:-1]:
         name = USED_NAMES.get(used, used)
         tip = f'from {name}: {start_s:.2f} to {end_s:.2f} s'
         bars.append(_bar(view, start_s, end_s, _COLOR_OF[used], name, tip))

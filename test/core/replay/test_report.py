@@ -188,6 +188,25 @@ def test_thousands_of_faults_changes_and_conditions_make_no_long_page(copy: Path
     assert 'the last one' in page  # what is not met comes first
 
 
+def test_while_no_labels_come_they_are_made_from_nothing(copy: Path) -> None:
+    run = json.loads((copy / 'summary.json').read_text())['runs'][0]['folder']
+    masks = [record(i, t, used=u) for i, (t, u) in enumerate([
+        (0.1, 'rgbd'), (0.2, 'rgbd'), (0.3, 'rgb'), (0.4, 'rgb'), (2.0, 'rgb'), (2.1, 'rgbd'),
+    ])]  # fmt: skip
+    (copy / run / 'records.jsonl').write_text('\n'.join(json.dumps(m.to_dict()) for m in masks))
+    gaps = [
+        {'start_s': 0.4, 'end_s': 2.0, 'seconds': 1.6},
+        {'start_s': 2.1, 'end_s': 4.0, 'seconds': 1.9},
+    ]
+    page = change(copy, gaps=gaps, duration_s=4.0)
+    assert re.findall(r'title="from (.*?)"', page) == [
+        'RGB and depth: 0.10 to 0.30 s',
+        'RGB alone: 0.30 to 0.40 s',
+        'RGB alone: 2.00 to 2.10 s',
+        'RGB and depth: 2.10 to 2.10 s',
+    ]
+
+
 def test_of_many_runs_those_that_fail_are_shown(copy: Path) -> None:
     summary = json.loads((copy / 'summary.json').read_text())
     run = summary['runs'][0] | {'passed': True}
