@@ -129,6 +129,9 @@ def _print(found: Check) -> None:
     print(f'  splits  train {len(splits.train)}, val {len(splits.val)}, test {len(splits.test)}')
     print(f'  sizes   {sizes or "none"}')
     print(f'  depth   {median}, readings in {100 * found.seen:.1f} % of the pixels')
+    without = sum(folder.files(name).labels is None for name in splits.every)
+    if without:
+        print(f'  labels  none for {without} of the images')
     print(f'  labels  no class in {100 * found.unlabeled:.1f} % of the pixels; of the others:')
     pixels = found.pixels
     total = max(1, int(pixels.sum()))

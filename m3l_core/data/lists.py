@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
+import posixpath
 from typing import NamedTuple, TYPE_CHECKING
 
 from m3l_core.data.layout import Files
@@ -96,16 +96,14 @@ def _files(line: Line) -> Files:
             f'{line.where}: expected the paths of color, depth and, if it is labeled, label file, '
             f'separated by tabs; got {len(line.columns)} columns.'
         )
-    rgb, depth, *labels = (str(PurePosixPath(column)) for column in columns)
+    rgb, depth, *labels = map(posixpath.normpath, columns)
     return Files(rgb, depth, labels[0] if labels else None)
 
 
 def _names(files: Iterable[str]) -> list[str]:
-    paths = [PurePosixPath(file) for file in files]
-    stems = [path.stem for path in paths]
-    if len(set(stems)) == len(stems):
-        return stems
-    return ['_'.join(path.with_suffix('').parts) for path in paths]
+    paths = [posixpath.splitext(file)[0] for file in files]
+    stems = [path.rpartition('/')[2] for path in paths]
+    return stems if len(set(stems)) == len(stems) else [path.replace('/', '_') for path in paths]
 
 
 class _Places:

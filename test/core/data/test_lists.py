@@ -8,6 +8,7 @@ import numpy as np
 from published_trees import frames, write
 import pytest
 
+from m3l_core.cli import main
 from m3l_core.data.few_labels import few_labels
 from m3l_core.data.opening import open_samples
 from m3l_core.errors import DataError
@@ -38,7 +39,9 @@ def test_each_line_names_the_files_of_an_image(listed: Path) -> None:
         np.testing.assert_array_equal(sample.labels, frame.labels)
 
 
-def test_lines_without_a_label_file_have_no_labels(listed: Path) -> None:
+def test_lines_without_a_label_file_have_no_labels(
+    listed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     lines = (listed / 'train.txt').read_text().splitlines()
     lines[2:] = [line.rpartition('\t')[0] for line in lines[2:]]
     lines[3] += '\t'
@@ -47,6 +50,8 @@ def test_lines_without_a_label_file_have_no_labels(listed: Path) -> None:
     assert [bool((s.labels < 255).any()) for s in samples.once()] == [True] * 2 + [False] * 4
     assert [bool((labels < 255).any()) for labels in samples.labels_once()][1:3] == [True, False]
     assert set(few_labels(samples, 2, seed=0)[0]) == {0, 1}
+    assert main(['data', 'check', str(listed)]) == 0
+    assert 'none for 4 of the images' in capsys.readouterr().out
 
 
 def test_a_line_with_labels_wins_over_one_without(listed: Path) -> None:
