@@ -14,6 +14,7 @@ import zlib
 import torch
 import torch.nn.functional as F
 
+from m3l_core.errors import EngineError
 from m3l_core.evaluate.conventions import DEPLOYED
 from m3l_core.network.fusion import StreamScales
 from m3l_core.network.inputs import InputEncoder
@@ -47,6 +48,7 @@ class PlainEngine:
         precision: 'float32', 'bf16', or 'auto' for float32.
 
     Raises:
+        EngineError: If it does not compute in that precision.
         ValueError: If the convention asks for means and there are none.
     """
 
@@ -63,6 +65,11 @@ class PlainEngine:
         corruption: Corruption | None = None,
         precision: str = 'auto',
     ) -> None:
+        if precision not in {'auto', 'float32', 'bf16'}:
+            raise EngineError(
+                f'precision: the plain network computes in float32 or bf16, got {precision!r}. '
+                'Give one of these.'
+            )
         self.card = card
         self.precision = 'float32' if precision == 'auto' else precision
         self._device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')

@@ -13,6 +13,7 @@ torch = pytest.importorskip('torch')
 
 from m3l_core import checkpoint  # noqa: E402
 from m3l_core.data.samples import Sample  # noqa: E402
+from m3l_core.errors import EngineError  # noqa: E402
 from m3l_core.evaluate.conventions import Convention, CONVENTIONS  # noqa: E402
 from m3l_core.evaluate.plain import mean_inputs, PlainEngine  # noqa: E402
 from m3l_core.frames import RgbdFrame  # noqa: E402
@@ -149,6 +150,17 @@ def test_the_same_image_always_suffers_the_same(
     assert seen[0:2] == seen[2:4]
     assert seen[0] != seen[1]
     assert seen[0] != seen[4]
+
+
+def test_half_precision_is_near_and_others_are_refused(
+    tiny_model: LinearFusion, tiny_card: ModelCard, inputs: Inputs
+) -> None:
+    labels, _ = PlainEngine(tiny_model, tiny_card).run(*inputs, told(1, 1))
+    half = PlainEngine(tiny_model, tiny_card, precision='bf16')
+    assert (half.run(*inputs, told(1, 1))[0] == labels).mean() > 0.95
+    assert half.precision == 'bf16'
+    with pytest.raises(EngineError, match="computes in float32 or bf16, got 'fp16'"):
+        PlainEngine(tiny_model, tiny_card, precision='fp16')
 
 
 def test_mean_inputs_are_the_mean_of_what_the_network_gets(tiny_card: ModelCard) -> None:
