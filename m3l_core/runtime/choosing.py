@@ -60,7 +60,7 @@ def open_best(path: Path, open_with: OpenWith, warn: Callable[[str], None]) -> E
     if is_onnx and find_spec('openvino') is not None:
         return _told(open_with('openvino'), reasons, warn)
     if is_onnx:
-        reasons.append('OpenVINO is not installed: pip install "m3l_perception[openvino]"')
+        reasons.append('OpenVINO is not installed. Run: pip install "m3l_perception[openvino]"')
     return _told(open_with('torch'), reasons, warn)
 
 
