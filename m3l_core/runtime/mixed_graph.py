@@ -25,8 +25,6 @@ from m3l_core.errors import ModelError
 from m3l_core.model_card import CARD_KEY, ModelCard
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from numpy.typing import NDArray
 
 MOST_IN_HALF = 1e4
@@ -49,10 +47,10 @@ def mixed_precision_graph(data: bytes) -> bytes:
     Inputs, outputs and the card stay as they are.
 
     Raises:
-        ModelError: If the file is damaged, has no card, or the card no measured ranges.
+        ModelError: If the file is damaged, has no card, or the card no ranges of this graph.
     """
     model = _model(data)
-    return _typed(model, set(_too_large(_card(model))))
+    return _typed(model, _too_large(model))
 
 
 def float32_graph(data: bytes) -> bytes:
@@ -116,14 +114,21 @@ def _card(model: onnx.ModelProto) -> ModelCard:
     )
 
 
-def _too_large(card: ModelCard) -> Iterable[str]:
+def _too_large(model: onnx.ModelProto) -> set[str]:
     """Return the names of the values that FP16 must not hold."""
+    card = _card(model)
     if card.ranges is None:
         raise ModelError(
             f'mixed precision: the card of {card.name} has no measured ranges, so what must stay '
             'FP32 is unknown. Export it again with this version.'
         )
-    return (name for name, most in card.ranges.large.items() if not most < MOST_IN_HALF)
+    names = {name for name, most in card.ranges.large.items() if not most < MOST_IN_HALF}
+    if strange := names.difference(*(node.output for node in model.graph.node)):
+        raise ModelError(
+            f'mixed precision: the card of {card.name} tells the range of {min(strange)}, which '
+            'is not in the graph. Export it again.'
+        )
+    return names
 
 
 class _TypedGraph:

@@ -10,14 +10,19 @@ import onnx
 from onnx import helper, numpy_helper, TensorProto
 import pytest
 
+from m3l_core.architecture import Architecture
 from m3l_core.export.onnx import deployment_graph
 from m3l_core.export.proof import mixed_graph
 from m3l_core.export.structure import mixed_problems, structure_problems
 from m3l_core.model_card import ActivationRanges, Calibration, DepthEncoding, ModeCalibration
+from m3l_core.models import default_model
+from m3l_core.network import LinearFusion
+from m3l_core.runtime.mixed_graph import MOST_IN_HALF
+from m3l_core.runtime.onnx_card import read_onnx_card
+from m3l_core.runtime.parity import LEAST_SURE_AGREEMENT, MODES, MOST_MIOU_LOSS
 
 if TYPE_CHECKING:
     from m3l_core.model_card import ModelCard
-    from m3l_core.network import LinearFusion
 
 HALF, FLOAT, UINT8 = TensorProto.FLOAT16, TensorProto.FLOAT, TensorProto.UINT8
 
@@ -267,3 +272,30 @@ def test_exported_and_mixed_graphs_keep_every_rule(
     exported = deployment_graph(tiny_model, card)
     assert structure_problems(exported) == []
     assert mixed_problems(mixed_graph(exported, card)) == []
+
+
+@pytest.mark.slow
+def test_the_largest_network_there_is_use_for_keeps_every_rule(tiny_card: ModelCard) -> None:
+    architecture = Architecture.mit('b2', num_classes=13)
+    card = replace(
+        tiny_card,
+        architecture=architecture,
+        ranges=ActivationRanges(frames='none', groups={}, large={}),
+    )
+    mixed = mixed_graph(deployment_graph(LinearFusion(architecture), card), card)  # both check
+    assert sum(node.op_type == 'LayerNormalization' for node in mixed.graph.node) == 53
+    assert sum(node.op_type == 'Softmax' for node in mixed.graph.node) == 17
+
+
+def test_shipped_network_keeps_every_rule_and_lost_nothing_to_rounding() -> None:
+    exported = onnx.load(default_model())
+    assert structure_problems(exported) == []
+    card = read_onnx_card(default_model())
+    assert mixed_problems(mixed_graph(exported, card)) == []
+    assert card.ranges is not None
+    assert card.ranges.frames.startswith('64 frames')
+    assert max(card.ranges.groups.values()) < MOST_IN_HALF
+    for mode in MODES:
+        rounded = card.parity['fp16 rounding'][mode]
+        assert rounded['sure'] >= 100 * LEAST_SURE_AGREEMENT
+        assert rounded['miou_loss'] <= MOST_MIOU_LOSS

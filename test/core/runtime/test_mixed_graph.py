@@ -183,6 +183,11 @@ def test_card_without_ranges_is_refused(tiny_files: Path) -> None:
         mixed_precision_graph(with_card(tiny_files.read_bytes(), card))
 
 
+def test_ranges_of_another_graph_are_refused(tiny_files: Path) -> None:
+    with pytest.raises(ModelError, match='tells the range of /other, which is not in the graph'):
+        mixed_precision_graph(with_large(tiny_files, **{'/other': 2e4}))
+
+
 def test_graph_without_a_card_is_refused(exported: bytes) -> None:
     model = onnx.load_from_string(exported)
     del model.metadata_props[:]
