@@ -276,9 +276,10 @@ def _robustness(
 
 
 def _tracked(samples: Folder, what: str) -> Iterable[Sample]:
+    from rich.markup import escape
     from rich.progress import track
 
-    return track(samples.once(), what, total=len(samples))
+    return track(samples.once(), escape(what), total=len(samples))
 
 
 def _about(

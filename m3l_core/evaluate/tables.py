@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from m3l_core.evaluate.conventions import best_convention
@@ -55,7 +56,7 @@ def print_tables(
         f'MM-Robust {_scored(result.mm_robust, result.intervals.get("mm_robust"))} % over '
         f'{len(result.ids)} images in {_runs(result.runs)}.\n'
         f'{convention.describe()}\n'
-        f'Expected if each modality fails with probability {_expected(result)}.\n'
+        f'Expected mIoU if each modality fails with probability {_expected(result)}.\n'
         f'A network that looks at nothing: {below}.'
         + (' Brackets: 95 % interval over the runs.' if result.intervals else '')
     )
@@ -82,7 +83,7 @@ def _runs(number: int) -> str:
 
 
 def _table(title: str, first: str, *columns: str) -> Table:
-    table = Table(title=title)
+    table = Table(title=escape(title))
     table.add_column(first)
     for column in columns:
         table.add_column(column.replace('_', ' '), justify='right')
@@ -94,7 +95,7 @@ def _classes(result: Evaluation, title: str) -> Table:
     matrices = [result.scores[name].matrix for name in CONDITIONS]
     columns = [matrix.iou() for matrix in matrices]
     for name, *values in zip(result.classes.names, *columns, strict=True):
-        table.add_row(name, *(f'{value:.1f}' for value in values))
+        table.add_row(escape(name), *(f'{value:.1f}' for value in values))
     table.add_section()
     intervals = result.intervals
     table.add_row('mIoU', *(_scored(result.mean_iou[n], intervals.get(n)) for n in CONDITIONS))

@@ -135,7 +135,7 @@ def test_the_convention_is_stated_with_the_number(
     assert run('evaluate', run_folder, '--data', data, *asked) == 0
     printed = ' '.join(capsys.readouterr().out.split())
     assert 'Of a missing image it is the mean training image; the other stream' in printed
-    assert 'Expected if each modality fails with probability 0.05: ' in printed
+    assert 'Expected mIoU if each modality fails with probability 0.05: ' in printed
     numbers = json.loads(out.read_text())
     assert numbers['missing'] == 'mean, present'
     both, alone = numbers['both'], numbers['depth_missing'] + numbers['rgb_missing']
@@ -183,15 +183,15 @@ def test_other_fusions_are_scored_as_plain_networks(
 def test_two_models_are_compared_by_their_counts(
     run_folder: Path, data: Path, tmp_path: Path, capsys: Capture
 ) -> None:
-    counts = tmp_path / 'teacher.npz'
+    counts = tmp_path / '[teacher].npz'
     assert run('evaluate', run_folder, '--data', data, '--counts', counts) == 0
     capsys.readouterr()
     assert run('evaluate', run_folder, '--data', data, '--against', counts) == 0
     printed = ' '.join(capsys.readouterr().out.split())
-    assert 'gain over teacher.npz' in printed
+    assert 'gain over [teacher].npz' in printed
     assert '+0.0 to +0.0' in printed
     assert run('evaluate', run_folder, '--data', data, '--split', 'trainval',
                '--against', counts) == 2  # fmt: skip
-    assert 'teacher.npz: expected counts of 6 images from 0001 on in 13 classes, got 3' in (
+    assert '[teacher].npz: expected counts of 6 images from 0001 on in 13 classes, got 3' in (
         capsys.readouterr().err
     )
