@@ -129,8 +129,8 @@ STANFORD_ROOMS = (
     ('area_5a', 'WC_1', 0),
     ('area_5b', 'hallway_12', 7),
 )
-OBJECTS_OF_A_CLASS = 30
-"""So that there are more objects than one byte can number."""
+OBJECTS_OF_A_CLASS = 300
+"""So that one byte cannot number them all; those of the real file are 9,816."""
 
 
 def write_stanford(root: Path) -> None:

@@ -10,7 +10,7 @@ from labeled_images import SIZE, write_frame
 import numpy as np
 import pytest
 
-from m3l_core.data.few_labels import few_labels
+from m3l_core.data.few_labels import few_labels, labeling_order, shown_classes
 from m3l_core.data.folder import Folder
 from m3l_core.data.opening import open_samples
 from m3l_core.data.samples import Samples
@@ -81,6 +81,14 @@ def test_images_are_spread_over_the_scenes(rooms: Folder, seed: int) -> None:
     assert set(taken) == {'0000', '0100', '0200', '0300'}
     assert taken['0200'] == 3  # three of each by the time the larger ones have more
     assert taken['0100'] >= 4
+
+
+@pytest.mark.parametrize('seed', range(5))
+def test_scenes_that_show_the_classes_wait_for_the_others(rooms: Folder, seed: int) -> None:
+    order, needed = labeling_order(rooms, shown_classes(rooms), seed=seed)
+    scenes = [rooms.scenes[i] for i in order]
+    others = set(rooms.scenes) - set(scenes[:needed])
+    assert set(scenes[needed : needed + len(others)]) == others
 
 
 def test_within_a_scene_neighbors_come_late(tmp_path: Path) -> None:

@@ -50,6 +50,8 @@ def test_lines_without_a_label_file_have_no_labels(
     assert [bool((s.labels < 255).any()) for s in samples.once()] == [True] * 2 + [False] * 4
     assert [bool((labels < 255).any()) for labels in samples.labels_once()][1:3] == [True, False]
     assert set(few_labels(samples, 2, seed=0)[0]) == {0, 1}
+    with pytest.raises(DataError, match=r'expected 2 to 2 images with labels, got 3'):
+        few_labels(samples, 3, seed=0)
     assert main(['data', 'check', str(listed)]) == 0
     assert 'none for 4 of the images' in capsys.readouterr().out
 
@@ -58,7 +60,15 @@ def test_a_line_with_labels_wins_over_one_without(listed: Path) -> None:
     line = (listed / 'val.txt').read_text().splitlines()[0]
     with (listed / 'train.txt').open('a') as file:
         file.write('\n' + line.rpartition('\t')[0])
+        file.write('\n' + (listed / 'train.txt').read_text().splitlines()[0].rpartition('\t')[0])
     assert (open_samples(listed, 'val')[0].labels < 255).any()
+    assert (open_samples(listed, 'train')[0].labels < 255).any()
+    assert len(open_samples(listed, 'train')) == 6
+
+
+def test_a_mark_of_the_byte_order_is_no_part_of_a_name(listed: Path) -> None:
+    data = (listed / 'train.txt').read_bytes()
+    (listed / 'train.txt').write_bytes(b'\xef\xbb\xbf' + data)
     assert len(open_samples(listed, 'train')) == 6
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
+import shutil
 import sys
 
 import cv2
@@ -174,6 +175,12 @@ def test_images_may_lie_in_parts_for_training_and_test(tmp_path: Path) -> None:
         path.rename(part / path.name)
     (tmp_path / 'test.txt').write_text('image/test/img-000001.jpg\n')
     expect_frames(open_samples(tmp_path, 'test', classes='nyu13'), [0])
+
+
+def test_a_number_that_two_files_have_matches_neither(folders: Path) -> None:
+    shutil.copy(folders / 'depth/00000005.png', folders / 'depth/other_4.png')
+    with pytest.raises(DataError, match=r'image/img-000004.jpg: there is no depth image of its'):
+        open_samples(folders, 'train')
 
 
 def test_lists_are_needed(folders: Path) -> None:
