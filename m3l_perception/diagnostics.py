@@ -115,12 +115,15 @@ class Report:
             self.add_problem('clock', problem)
             self.missing.append(problem)
 
-    def add_engine(self, inference: Inference, remarks: Sequence[str] = ()) -> None:
+    def add_engine(
+        self, inference: Inference, remarks: Sequence[str] = (), *, building: str = ''
+    ) -> None:
         """Tell how far the network is, how fast, and what is odd about what it gets or gives.
 
         Args:
             inference: The thread that runs it.
             remarks: What else is worth a word; '' is none.
+            building: What takes long while it is being loaded; '' is none.
         """
         values: dict[str, object] = {'state': inference.state.value}
         if inference.segmenter is not None:
@@ -135,6 +138,8 @@ class Report:
         values |= {f'bad: {what}': count for what, count in inference.bad_frames.copy().items()}
         level = {EngineState.READY: OK, EngineState.BUILDING: WARN}.get(inference.state, ERROR)
         summary = inference.problem or inference.state.value
+        if building and inference.state is EngineState.BUILDING:
+            summary = f'{summary}: {building}'
         # Told once: the next report is clean unless another image is odd by then.
         odd, inference.last_problem = [inference.last_problem, *remarks], ''
         if any(odd) and level == OK:

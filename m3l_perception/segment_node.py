@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -17,7 +16,7 @@ from m3l_perception.diagnostics import Report
 from m3l_perception.inbox import Inbox
 from m3l_perception.inference import EngineState, Inference
 from m3l_perception.inputs import Inputs
-from m3l_perception.loading import load
+from m3l_perception.loading import Loading
 from m3l_perception.outputs import Outputs
 from m3l_perception.parameters import Parameters
 from m3l_perception.process import run_node
@@ -61,6 +60,7 @@ class SegmentNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed ev
         self.failed: Future[str] = Future()
         self._inbox: Inbox | None = None
         self._inference: Inference | None = None
+        self._loading: Loading | None = None
         self._released: list[Inference] = []
         self._inputs: Inputs | None = None
         self._active_since_ns: int | None = None
@@ -110,9 +110,11 @@ class SegmentNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed ev
             is_simulated=lambda: self.get_clock().ros_time_is_active,
             on_transition=self._on_transition,
         )
-        self._inference = Inference(partial(load, config), self._inbox, self)
+        log = self.get_logger()
+        self._loading = Loading(config, log.info, log.warning)
+        self._inference = Inference(self._loading.load, self._inbox, self)
         self._inference.start()
-        self.get_logger().info(f'Loading {config.model_path}.')
+        log.info(f'Loading {config.model_path}.')
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -308,8 +310,9 @@ class SegmentNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed ev
     def _publish_diagnostics(self) -> None:
         # Its full name: in two namespaces there are two of one name, and one /diagnostics.
         report = Report(self.get_fully_qualified_name().lstrip('/'))
-        if self._inference is not None:
-            report.add_engine(self._inference, (self._warning, self._outputs.cloud_problem))
+        if self._inference is not None and self._loading is not None:
+            odd = (self._loading.warning, self._warning, self._outputs.cloud_problem)
+            report.add_engine(self._inference, odd, building=self._loading.step)
         if self._problem and not self._is_engine_failed():
             report.add_problem('node' if self._inference else 'engine', self._problem)
         if self._inbox is not None and self._inputs is not None:

@@ -8,6 +8,7 @@ not there.
 from __future__ import annotations
 
 from pathlib import Path
+import sys
 from typing import TYPE_CHECKING
 
 from m3l_core.errors import ConfigError, FrameError
@@ -34,8 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--model', type=Path, help='model file (default: the one that comes along)'
     )
-    parser.add_argument('--backend', default='auto', help='auto (default), openvino or torch')
-    parser.add_argument('--precision', default='auto', help='auto (default), float32 or bf16')
+    parser.add_argument(
+        '--backend', default='auto', help='auto (default), tensorrt, openvino or torch'
+    )
+    parser.add_argument(
+        '--precision', default='auto', help='auto (default), float32, float16 or bf16'
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -50,6 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.backend,
         precision=arguments.precision,
         cache_dir=cache_folder(),
+        say=_say,
+        warn=_say,
     )
     segmentation = Segmenter(engine).segment(frame)
     _write(arguments.out, frame, segmentation, engine.card)
@@ -57,6 +64,10 @@ def run(arguments: argparse.Namespace) -> int:
     print(_table(segmentation, engine.card))
     print(f'written: {arguments.out / "labels.png"}, {arguments.out / "overlay.png"}')
     return 0
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def _frame(image: str, depth: str) -> RgbdFrame:
