@@ -78,7 +78,7 @@ class Comparison:
         certain = interval[0] > 0 or interval[1] < 0
         return (
             f"By Student's t over {len(self.seeds)} seeds alone {bracket(interval)}: "
-            f'{"other seeds would agree" if certain else "not established for other seeds"}.'
+            f'{"established" if certain else "not established"} for other seeds.'
         )
 
 

@@ -62,6 +62,8 @@ def estimate(files: Sequence[RunFiles]) -> Estimate:
 def duration(seconds: float) -> str:
     """Return a time as text, such as 1 h 05 min."""
     minutes = round(seconds / 60)
+    if minutes < 1:
+        return 'a minute'
     return f'{minutes // 60} h {minutes % 60:02d} min' if minutes >= 60 else f'{minutes} min'
 
 

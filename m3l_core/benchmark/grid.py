@@ -161,7 +161,7 @@ def _run(grid: Grid, method: str, variant: Variant, labels: int, seed: int, path
         'seed': seed,
     }
     # What is wrong in `base` is wrong in every run; the first one to say so is enough.
-    where = f'{path}: {"variants" if method in grid.variants else "base"}'
+    where = f'{path}: {f"variants.{method}" if method in grid.variants else "base"}'
     return Run(name, method, labels, seed, from_mapping(TrainConfig, values, where))
 
 

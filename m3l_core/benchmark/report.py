@@ -64,7 +64,7 @@ def write_report(
         *(f'![{name}]({name})' for name in plots),
         *_methods(results),
         *_gains(comparisons),
-        *_runs(results),
+        *_runs(rows),
         *_notes(grid, comparisons),
     ]
     write_atomically(out / 'table.md', ('\n\n'.join(parts) + '\n').encode())
@@ -111,6 +111,9 @@ def _about(results: Sequence[Result], split: str) -> list[str]:
         'labels, of the averaged weights after the last step.'
         f'{below} Trained at {trained}, run at {inputs}, started from {starts}. {of_missing}'
     )
+    if split == 'test':
+        looks = max(r.test_scored for r in finished)
+        parts[-1] += f' Scored on test so far: {"once" if looks == 1 else f"{looks} times"}.'
     return parts
 
 
@@ -154,10 +157,9 @@ def _gains(comparisons: Sequence[Comparison]) -> list[str]:
     return ['## Gains, paired', _table(heads, rows, texts=1)]
 
 
-def _runs(results: Sequence[Result]) -> list[str]:
+def _runs(runs: Sequence[dict[str, Any]]) -> list[str]:
     rows = []
-    for result in results:
-        row = result.row('')
+    for row in runs:
         scores = [f'{row[name]:.1f}' if name in row else '' for name in _COLUMNS]
         cost = [
             '' if row[k] is None else str(row[k]) for k in ('pairs', 'hours', 'code', 'device')

@@ -10,6 +10,7 @@ import numpy as np
 
 from m3l_core.evaluate.scoring import FAILING
 from m3l_core.metrics import expected_mean_iou, mean_iou_of, mm_robust
+from m3l_core.model_card import TEST_SCORED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +37,7 @@ class Result:
         convention: What a missing image was.
         counts: Confusion counts of every image.
         floor: MIoU in percent of looking at nothing.
+        test_scored: How often the weights were scored on test, of any data set.
     """
 
     run: Run
@@ -46,6 +48,7 @@ class Result:
     convention: Convention
     counts: ImageCounts | None = None
     floor: float | None = None
+    test_scored: int = 0
 
     @property
     def scores(self) -> dict[str, float]:
@@ -71,6 +74,7 @@ class Result:
             'code': ', '.join(self.codes) or training.get('version'),
             'device': training.get('device'),
             'date': training.get('date'),
+            'test_scored': self.test_scored,
             **{f'began_with_{key}': value for key, value in self.began_with.items()},
             'config': json.loads(json.dumps(asdict(self.run.config))),
         }
@@ -128,6 +132,7 @@ def _result(files: RunFiles, split: str, convention: Convention) -> Result:
         convention=convention,
         counts=counts,
         floor=None if counts is None else files.floor(split, convention),
+        test_scored=max(card.metrics.get(TEST_SCORED, {}).values(), default=0) if card else 0,
     )
 
 
