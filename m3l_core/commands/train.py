@@ -82,6 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
             rendered=arguments.rendered,
             validation=arguments.val,
             unlabeled=arguments.unlabeled,
+            classes=config.classes,
             labels=config.labels,
             seed=config.seed,
         )

@@ -97,8 +97,11 @@ class TrainConfig:
     """Share of the steps before unlabelled images count; `supervised_dropout` until then."""
     ramp: float = 0.1
     """Share of the steps in which they then come to count fully."""
-    split: Literal['train', 'trainval', 'all'] = 'train'
-    """`train` leaves the images of the validation list out, `trainval` takes them in."""
+    split: str = 'train'
+    """`train` leaves the images of the validation list out, `trainval` takes them in; or a list of
+    images, `FILE.txt`, such as `m3l data split` writes."""
+    classes: str | None = None
+    """What labels shall mean: nyu13, nyu40, sun37 or stanford13. None: the data set's classes."""
     encoder: Literal['b0', 'b1', 'b2', 'b3', 'b4', 'b5'] = 'b0'
     fusion: Fusion = 'linear'
     """How the streams meet; `rgb` and `depth` have one stream alone. Only `linear` is deployed."""

@@ -89,6 +89,7 @@ def open_sources(
     rendered: Path | None = None,
     validation: Path | None = None,
     unlabeled: Sequence[Path] = (),
+    classes: str | None = None,
     labels: int | None = None,
     seed: int = 0,
 ) -> Sources:
@@ -101,6 +102,7 @@ def open_sources(
         validation: Whose `val` split to score on; None takes `data`.
         unlabeled: Images to learn from without labels; of a data set with test or validation
             images, the others.
+        classes: What labels shall mean; None for the data sets' own.
         labels: How many of the split keep their labels; the rest is unlabelled. None keeps all.
         seed: Draws which.
 
@@ -108,13 +110,13 @@ def open_sources(
         ConfigError: If they tell different classes apart, or test images would be learned from.
         DataError: If one of them cannot be read, or there are fewer than `labels`.
     """
-    training = open_samples(data, split)
+    training = open_samples(data, split, classes=classes)
     if split == 'all' and training.splits.test:
         raise ConfigError(
             f'split: all takes in the test images of {data}. Say trainval, or remove test.txt.'
         )
-    scored = open_samples(validation or data, 'val')
-    mixed = open_samples(rendered, 'all') if rendered else None
+    scored = open_samples(validation or data, 'val', classes=classes)
+    mixed = open_samples(rendered, 'all', classes=classes) if rendered else None
     for path, other in ((validation or data, scored), (rendered, mixed)):
         if other is not None and other.classes.names != training.classes.names:
             raise ConfigError(

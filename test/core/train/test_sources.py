@@ -68,3 +68,13 @@ def test_a_method_for_unlabelled_images_needs_some(images: Path, tmp_path: Path)
     config = replace(CONFIG, method='m3l_plus')
     with pytest.raises(ConfigError, match='learns from unlabeled images, but there are none'):
         Trainer(config, open_sources(images, 'train'), tmp_path / 'run')
+
+
+def test_a_list_of_images_is_a_split_and_classes_can_be_chosen(
+    images: Path, tmp_path: Path
+) -> None:
+    listed = tmp_path / 'few.txt'
+    listed.write_text('0003\n0001\n')
+    sources = open_sources(images, str(listed), classes='nyu40')
+    assert set(sources.training.ids) == {'0001', '0003'}
+    assert len(sources.training.classes) == len(sources.validation.classes) == 40
