@@ -17,7 +17,7 @@ from torch import nn, Tensor
 import torch.nn.functional as F
 
 from m3l_core.errors import ModelError
-from m3l_core.network.fold import fold_decoder, fold_equal_channels
+from m3l_core.network.fold import fold_decoder, fold_equal_channels, pointwise
 from m3l_core.network.folded_block import FoldedBlock, FoldedNorm, image_of, tokens_of
 from m3l_core.network.fusion import MODALITIES, StreamScales
 from m3l_core.network.inputs import InputEncoder
@@ -172,25 +172,28 @@ class Embedding(nn.Module):
 
 
 class FoldedDecoder(nn.Module):
-    """The decoder with one linear layer per scale."""
+    """The decoder with one pointwise convolution per scale."""
 
     def __init__(self, decoder: Decoder, sizes: list[Size]) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(fold_decoder(decoder))
+        self.layers = nn.ModuleList(pointwise(layer) for layer in fold_decoder(decoder))
         self.classify = decoder.classify
         self.sizes = sizes
 
     def forward(self, pyramid: list[Tensor]) -> Tensor:
         """Return the streams' logits `(M, K, h, w)` at a quarter of the network's size."""
-        finest = self.sizes[0]
-        total = torch.zeros(())
-        for tokens, layer, size in zip(pyramid, self.layers, self.sizes, strict=True):
-            image = image_of(layer(tokens), size)
-            if size == finest:
-                total = image
-            else:
-                total = total + F.interpolate(image, finest, mode='bilinear', align_corners=False)
-        logits: Tensor = self.classify(F.relu(total))
+        finest, *coarser = (
+            layer(image_of(tokens, size))
+            for tokens, layer, size in zip(pyramid, self.layers, self.sizes, strict=True)
+        )
+        # The finest last, so that its convolution can add the others' sum as it writes.
+        total, *rest = (
+            F.interpolate(image, self.sizes[0], mode='bilinear', align_corners=False)
+            for image in coarser
+        )
+        for image in rest:
+            total = total + image
+        logits: Tensor = self.classify(F.relu(finest + total))
         return logits
 
 

@@ -20,6 +20,16 @@ def linear(weight: Tensor, bias: Tensor) -> nn.Linear:
     return layer
 
 
+def pointwise(layer: nn.Linear) -> nn.Conv2d:
+    """Return the 1x1 convolution that does to each pixel what `layer` does to each token.
+
+    Engines fuse what comes after a convolution into it: sums, activations.
+    """
+    convolution = nn.Conv2d(layer.in_features, layer.out_features, 1)
+    convolution.load_state_dict({'weight': layer.weight[..., None, None], 'bias': layer.bias})
+    return convolution
+
+
 def fold_decoder(decoder: Decoder) -> list[nn.Linear]:
     """Return one layer per scale, finest first, for all that comes before ReLU.
 

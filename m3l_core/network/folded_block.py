@@ -11,7 +11,7 @@ import torch
 from torch import nn, Tensor
 import torch.nn.functional as F
 
-from m3l_core.network.fold import linear
+from m3l_core.network.fold import linear, pointwise
 from m3l_core.network.fusion import MODALITIES
 
 if TYPE_CHECKING:
@@ -109,19 +109,18 @@ class FoldedAttention(nn.Module):
 
 
 class FoldedFeedForward(nn.Module):
-    """Two linear layers with a depthwise convolution between."""
+    """Two linear layers, as convolutions, with a depthwise convolution between."""
 
     def __init__(self, feed_forward: MixFeedForward, size: Size) -> None:
         super().__init__()
-        self.expand, self.contract = feed_forward.fc1, feed_forward.fc2
+        self.expand, self.contract = pointwise(feed_forward.fc1), pointwise(feed_forward.fc2)
         self.depthwise = feed_forward.dwconv
         self.size = size
 
     def forward(self, x: Tensor) -> Tensor:
         """Return `(M, N, C)` of `x` `(M, N, C)`."""
-        image = self.depthwise(image_of(self.expand(x), self.size))
-        contracted: Tensor = self.contract(F.gelu(tokens_of(image, self.size)))
-        return contracted
+        image = self.depthwise(self.expand(image_of(x, self.size)))
+        return tokens_of(self.contract(F.gelu(image)), self.size)
 
 
 class FoldedBlock(nn.Module):
