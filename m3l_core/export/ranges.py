@@ -98,7 +98,9 @@ class _Meter:
 
     def _note(self, name: str, value: Tensor) -> None:
         if name in self.largest:
-            low, high = value.aminmax()
+            # In the order of memory: across it this would take longer than the network.
+            axes = sorted(range(value.ndim), key=value.stride, reverse=True)
+            low, high = value.permute(axes).aminmax()
             self.largest[name] = _larger(self.largest[name], -low.item(), high.item())
 
 
