@@ -24,7 +24,7 @@ class Children:
 
     def __init__(self, jobs: int, lock: int) -> None:
         self._lock_file = lock
-        self._environment = dict(os.environ)
+        self._environment = dict(os.environ) | {'PYTHONUNBUFFERED': '1'}  # for who reads along
         if jobs > 1:  # each would else start a thread for every core
             threads = max(1, (os.cpu_count() or 1) // jobs)
             self._environment.setdefault('OMP_NUM_THREADS', str(threads))

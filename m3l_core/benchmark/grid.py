@@ -84,7 +84,11 @@ class Grid:
     @property
     def comparisons(self) -> tuple[tuple[str, str], ...]:
         """The pairs to compare: those asked for, and each variant with what it changes."""
-        changed = [(n, v.method) for n, v in self.variants.items() if v.method in self.methods]
+        changed = [
+            (name, variant.method)
+            for name, variant in self.variants.items()
+            if variant.method in self.methods and (variant.method, name) not in self.compare
+        ]
         return tuple(dict.fromkeys((*self.compare, *changed)))
 
 

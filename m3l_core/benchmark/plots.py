@@ -6,6 +6,7 @@ import io
 from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from matplotlib.ticker import NullLocator
 
 from m3l_core.benchmark.results import mean_of, of_method
@@ -48,7 +49,7 @@ def _by_labels(results: Sequence[Result], methods: Sequence[str], labels: Sequen
         found = {count: list(of_method(results, method, count).values()) for count in labels}
         found = {count: of_seeds for count, of_seeds in found.items() if of_seeds}
         means = [mean_of(of_seeds, 'mm_robust') for of_seeds in found.values()]
-        axes.plot(list(found), means, color=f'C{index}', label=method)
+        axes.plot(list(found), means, color=f'C{index}')
         dots = [
             (count, result.scores['mm_robust'])
             for count, of_seeds in found.items()
@@ -61,6 +62,7 @@ def _by_labels(results: Sequence[Result], methods: Sequence[str], labels: Sequen
     axes.set_xticks(list(labels), [str(count) for count in labels])
     axes.set_xlabel('labelled images')
     _finish(axes)
+    _tell_colors(figure, methods)
     return figure
 
 
@@ -74,6 +76,7 @@ def _conditions(
         _bars(axes, results, methods, count)
         axes.set_title(f'{count} labelled images')
         _finish(axes)
+    _tell_colors(figure, methods)
     return figure
 
 
@@ -85,7 +88,7 @@ def _bars(axes: Axes, results: Sequence[Result], methods: Sequence[str], labels:
             continue
         places = [place + width * (index + 0.5) - 0.4 for place in range(len(_CONDITIONS))]
         means = [mean_of(found, name) for name in _CONDITIONS]
-        axes.bar(places, means, 0.9 * width, color=f'C{index}', alpha=0.6, label=method)
+        axes.bar(places, means, 0.9 * width, color=f'C{index}', alpha=0.6)
         for result in found:
             of_seed = [result.scores[name] for name in _CONDITIONS]
             axes.scatter(places, of_seed, color=f'C{index}', s=14, zorder=3)
@@ -97,4 +100,9 @@ def _finish(axes: Axes) -> None:
     axes.set_ylabel('mIoU in %' if axes.get_title() else 'MM-Robust in %')
     axes.grid(axis='y', alpha=0.3)
     axes.set_axisbelow(True)
-    axes.legend(frameon=False)
+
+
+def _tell_colors(figure: Figure, methods: Sequence[str]) -> None:
+    """Name the methods below the picture, where no bar is in the way."""
+    handles = [Patch(color=f'C{index}', label=method) for index, method in enumerate(methods)]
+    figure.legend(handles=handles, loc='outside lower center', ncols=4, frameon=False)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from dataclasses import asdict
 import json
 from typing import Any, TYPE_CHECKING
 
 import yaml
 
-from m3l_core.config import from_mapping, load_yaml
+from m3l_core.config import load_yaml
 from m3l_core.errors import ConfigError, ModelError
 from m3l_core.evaluate.image_counts import ImageCounts
 from m3l_core.files import write_atomically
-from m3l_core.train.config import TrainConfig
+from m3l_core.train.methods import METHODS
 from m3l_core.weights_file import read_weights_card, weights_sha256
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from m3l_core.evaluate.conventions import Convention
     from m3l_core.model_card import ModelCard
 
-_CONFIG_KEYS = {field.name for field in fields(TrainConfig)}
+_BEGAN_WITH = ('images', 'weights', 'processes')
+"""What training notes beside the configuration."""
 
 
 class RunFiles:
@@ -54,20 +55,29 @@ class RunFiles:
         if not path.exists():
             return {}
         stored = load_yaml(path)
-        config = {key: value for key, value in stored.items() if key in _CONFIG_KEYS}
-        before = _flat(asdict(from_mapping(TrainConfig, config, str(path))))
-        asked = _flat(asdict(self.run.config))
+        began_with = {key: str(stored.pop(key)) for key in _BEGAN_WITH if key in stored}
+        before, asked = _flat(stored), _flat(self._values())
         changed = [
             f'{key}: {before.get(key)!r} instead of {asked.get(key)!r}'
             for key in sorted(before.keys() | asked.keys())
-            if before.get(key) != asked.get(key)
+            if before.get(key) != asked.get(key) and self._matters(key)
         ]
         if changed:
             raise ConfigError(
                 f'{self.folder}: holds a run that the grid does not ask for, with '
                 f'{", ".join(changed)}. Give another --out, or the grid it was made by.'
             )
-        return {key: str(value) for key, value in stored.items() if key not in _CONFIG_KEYS}
+        return began_with
+
+    def _matters(self, key: str) -> bool:
+        """Return whether a value can make a difference; switches of another method cannot."""
+        method, switches_of = self.run.config.method, key.partition('.')[0]
+        return switches_of not in METHODS or switches_of == method
+
+    def _values(self) -> dict[str, Any]:
+        """Return the configuration as YAML has it."""
+        values: dict[str, Any] = json.loads(json.dumps(asdict(self.run.config)))
+        return values
 
     def card(self) -> ModelCard | None:
         """Return the card of the trained network, None before the last step."""
@@ -127,8 +137,7 @@ class RunFiles:
 
     def begin(self, code: str) -> None:
         """Write the configuration, and note with which state of the code is trained."""
-        values = json.loads(json.dumps(asdict(self.run.config)))
-        write_atomically(self.config, yaml.safe_dump(values, sort_keys=False).encode())
+        write_atomically(self.config, yaml.safe_dump(self._values(), sort_keys=False).encode())
         codes = list(dict.fromkeys((*self.codes(), code)))
         write_atomically(self._code, ''.join(f'{line}\n' for line in codes).encode())
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from m3l_core.benchmark.children import Children
 from m3l_core.benchmark.code_state import code_state
 from m3l_core.benchmark.results import best_conventions
-from m3l_core.errors import ConfigError
+from m3l_core.errors import ConfigError, M3lError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -50,6 +50,15 @@ class Work:
 
     def do(self, inputs: Inputs, children: Children, code: str) -> str | None:
         """Train and score; return None if all went well, else why not."""
+        try:
+            error = self._try(inputs, children, code)
+        except M3lError as refused:  # one run's trouble is not the others'
+            error = str(refused)
+        if error is not None and not children.stopped:
+            self.files.fail(error)
+        return error
+
+    def _try(self, inputs: Inputs, children: Children, code: str) -> str | None:
         files, commands = self.files, []
         files.try_again()
         if self.trains:
@@ -57,13 +66,9 @@ class Work:
             commands.append(inputs.train_arguments(files))
         commands += [inputs.score_arguments(files, *scoring) for scoring in self.scorings]
         error = children.run(commands, files.output)
-        if error is None and files.card() is None:
-            error = 'training ended early'
         if error is None:
             for scoring in self.scorings:
                 files.keep(*scoring)
-        elif not children.stopped:
-            files.fail(error)
         return error
 
 

@@ -87,7 +87,7 @@ class Session:
         name = work.files.run.name
         if error is not None:
             self.failed.append(name)
-            return f'{name}: failed: {error} See {work.files.output}.'
+            return f'{name}: failed, see {work.files.output}: {error}'
         split, convention = work.scorings[0]
         counts = work.files.counts(split, convention)
         assert counts is not None  # noqa: S101 - just kept

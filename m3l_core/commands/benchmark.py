@@ -114,7 +114,7 @@ def run(arguments: argparse.Namespace) -> int:
         comparisons = session.write()
     for comparison in comparisons:
         print(comparison.sentence())
-    print(f'table: {out / "table.md"}')
+    print(f'{estimate(files).text(arguments.jobs)}; table: {out / "table.md"}')
     return 1 if session.failed else 0
 
 
@@ -148,4 +148,4 @@ def _print_plan(files: Sequence[RunFiles], jobs: int) -> None:
         table.add_row(run.name, *map(str, numbers), state)
     console = Console()
     console.print(table)
-    console.print(estimate(files).text(jobs), highlight=False)
+    console.print(estimate(files).text(jobs), highlight=False, soft_wrap=True)

@@ -75,6 +75,12 @@ def test_a_variant_changes_single_values_and_may_have_its_own_labels_and_seeds(
     assert found.comparisons == (('no_doubt', 'm3l_plus'), ('published', 'm3l'))
 
 
+def test_a_variant_is_compared_with_its_method_once(tmp_path: Path) -> None:
+    variants = {'slow': {'method': 'm3l'}, 'other': {'method': 'cps'}}
+    found, _ = load_grid(grid(tmp_path, variants=variants, compare=[['m3l', 'slow']]))
+    assert found.comparisons == (('m3l', 'slow'),)  # and cps is not in the grid
+
+
 def test_nested_values_of_a_variant_are_changed_one_by_one(tmp_path: Path) -> None:
     variants = {'slow': {'method': 'm3l', 'change': {'optimizer': {'clip': 2.0}}}}
     _, runs = load_grid(grid(tmp_path, variants=variants))

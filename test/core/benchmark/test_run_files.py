@@ -76,13 +76,28 @@ def test_a_run_of_the_same_values_is_taken(tmp_path: Path) -> None:
 
 def test_other_values_are_refused_down_to_nested_ones(tmp_path: Path) -> None:
     one = files(tmp_path)
-    begin(one, seed=4, optimizer={'lr': 0.5})
+    begin(one, seed=4, optimizer=asdict(OptimizerConfig(lr=0.5)))
     with pytest.raises(ConfigError) as caught:
         one.began_with()
     assert str(caught.value) == (
         f'{one.folder}: holds a run that the grid does not ask for, with optimizer.lr: 0.5 '
         'instead of 0.001, seed: 4 instead of 0. Give another --out, or the grid it was made by.'
     )
+
+
+def test_a_value_that_was_not_there_yet_may_have_been_another(tmp_path: Path) -> None:
+    one = files(tmp_path, 'm3l_plus')
+    switches = asdict(one.run.config.m3l_plus)
+    del switches['doubt']
+    begin(one, m3l_plus=switches)
+    with pytest.raises(ConfigError, match=r'with m3l_plus\.doubt: None instead of True\.'):
+        one.began_with()
+
+
+def test_switches_of_another_method_make_no_difference(tmp_path: Path) -> None:
+    one = files(tmp_path, 'm3l')
+    begin(one, m3l_plus={'doubt': False, 'gone': 1})
+    assert one.began_with()
 
 
 @pytest.mark.parametrize(('key', 'value'), [('images', 'other'), ('weights', 'other 456')])

@@ -83,7 +83,7 @@ def run(*arguments: object) -> int:
 def finished(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A grid that was killed in the middle, then stopped by Ctrl-C, then taken to its end."""
     out = tmp_path_factory.mktemp('benchmark')
-    command = ['benchmark', grid_file(out), '--data', data, '--out', out, '--jobs', 2]
+    command = ['benchmark', grid_file(out), '--data', data, '--out', out]
     arguments = [sys.executable, '-m', 'm3l_core', *map(str, command)]
     with subprocess.Popen(arguments) as killed:
         wait_for(killed, lambda: any(out.glob('runs/*/state.pt')))
@@ -94,7 +94,8 @@ def finished(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert 'The same command goes on.' in stopped.communicate()[0]
     assert stopped.returncode == 130
     assert not any(out.glob('logs/*.error'))  # to be stopped is no failure
-    assert subprocess.run(arguments, check=False).returncode == 1  # as one run cannot be made
+    done = subprocess.run([*arguments, '--jobs', '2'], check=False)
+    assert done.returncode == 1  # as one run cannot be made
     return out
 
 
@@ -110,8 +111,7 @@ def rows(out: Path) -> dict[str, dict[str, Any]]:
 
 
 def test_a_killed_benchmark_goes_on_where_its_runs_were(finished: Path) -> None:
-    logs = [(finished / f'logs/{name}.log').read_text() for name in RUNS[:2]]
-    assert any(GOING_ON in log for log in logs)
+    assert GOING_ON in (finished / f'logs/{RUNS[0]}.log').read_text()
     assert all(row['steps'] == STEPS for name, row in rows(finished).items() if name in RUNS)
 
 
