@@ -3,13 +3,15 @@
     python benchmarks/replay.py                    frames per second, on a bag made of 7-Scenes
     python benchmarks/replay.py --memory 100 3000  peak memory on bags of so many frames
 
-Each measurement is a process of its own. `engine` labels the same decoded frames over and over;
-`replay` reads, pairs, decodes, judges, labels and records. Runs alternate, medians are told.
+Each measurement is a process of its own. `engine` labels the same decoded frame over and over, as
+the node does, and `streams` several at a time, as a replay does; `replay` reads, pairs, decodes,
+judges, labels and records. Runs alternate, medians are told.
 """
 
 from __future__ import annotations
 
 import argparse
+from concurrent.futures import ThreadPoolExecutor
 import json
 from pathlib import Path
 import resource
@@ -18,18 +20,17 @@ import subprocess
 import sys
 import tempfile
 from time import perf_counter
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 import numpy as np
 
 from m3l_core.bags.making import START_NS
 from m3l_core.bags.reading import Bag
-from m3l_core.bags.topics import find_topics
+from m3l_core.bags.topics import find_topics, RgbdTopics
 from m3l_core.bags.writing import BagWriter, Transport
 from m3l_core.models import default_model
 from m3l_core.replay.bags import engine_for
 from m3l_core.replay.parameters import read_parameters
-from m3l_core.replay.records import TIMES
 from m3l_core.replay.run import replay
 from m3l_core.replay.scenario import Scenario
 from m3l_core.replay.setting import Options, Replayed
@@ -37,7 +38,12 @@ from m3l_core.runtime import open_engine, Segmenter
 from m3l_core.samples import sample_bag
 from m3l_core.stream.decoding import decode
 
+if TYPE_CHECKING:
+    from m3l_core.frames import RgbdFrame
+
 SIZE = (480, 640)
+WARM = 10
+OPTIONS = Options(compare_every=0, truth='none')
 
 
 def main() -> int:
@@ -47,11 +53,10 @@ def main() -> int:
     parser.add_argument('--memory', type=int, nargs='+', metavar='FRAMES')
     parser.add_argument('--runs', type=int, default=5)
     parser.add_argument('--model', type=Path, default=default_model())
-    parser.add_argument('--measure', choices=('engine', 'replay'), help=argparse.SUPPRESS)
+    parser.add_argument('--measure', choices=tuple(MEASURED), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.measure:
-        measured = {'engine': engine_alone, 'replay': replayed}[arguments.measure]
-        print(json.dumps(measured(arguments.bag, arguments.model)))
+        print(json.dumps(MEASURED[arguments.measure](arguments.bag, arguments.model)))
         return 0
     if arguments.memory:
         compare_memory(arguments.memory, arguments.model)
@@ -62,21 +67,17 @@ def main() -> int:
 
 def compare_speed(bag: Path, model: Path, runs: int) -> None:
     """Print frames per second of engine and replay, alternating."""
-    rates: dict[str, list[float]] = {'engine': [], 'replay': []}
-    shares = []
+    rates: dict[str, list[float]] = {name: [] for name in MEASURED}
     for number in range(runs):
         for name, found in rates.items():
-            measured = in_process(name, bag, model)
-            found.append(measured['hz'])
-            if name == 'replay':
-                shares.append(measured['engine_share'])
+            found.append(in_process(name, bag, model)['hz'])
             print(f'run {number + 1}: {name} {found[-1]:.1f} frames/s', file=sys.stderr)
+    engine, streams, replay_hz = (median(found) for found in rates.values())
     ratios = [r / e for e, r in zip(rates['engine'], rates['replay'], strict=True)]
     print(
-        f'{bag.name}: engine alone {median(rates["engine"]):.1f} frames/s, replay '
-        f'{median(rates["replay"]):.1f}, {median(ratios):.0%} of it '
-        f'(runs: {", ".join(f"{ratio:.0%}" for ratio in ratios)}); in replay, '
-        f"{median(shares):.0%} of the time is the engine's"
+        f'{bag.name}: engine alone {engine:.1f} frames/s ({streams:.1f} side by side), replay '
+        f'{replay_hz:.1f}, {median(ratios):.0%} of it '
+        f'(runs: {", ".join(f"{ratio:.0%}" for ratio in ratios)})'
     )
 
 
@@ -98,51 +99,56 @@ def in_process(what: str, bag: Path, model: Path) -> dict[str, Any]:
 
 
 def engine_alone(path: Path, model: Path) -> dict[str, Any]:
-    """Label decoded frames of a bag as often as the bag has frames."""
-    segmenter = Segmenter(open_engine(model))
+    """Label a frame of a bag as often as the bag has frames, one after the other."""
+    return labeled(path, Segmenter(open_engine(model)))
+
+
+def side_by_side(path: Path, model: Path) -> dict[str, Any]:
+    """Do the same in as many threads as a replay has."""
+    parameters = read_parameters(None, {'model': str(model)})
+    return labeled(path, Segmenter(engine_for(parameters, OPTIONS)))
+
+
+def labeled(path: Path, segmenter: Segmenter) -> dict[str, Any]:
+    """Return how many frames a second a network labels."""
     with Bag(path) as bag:
         topics = find_topics(bag)
         count = bag.topics[topics.rgb].count
-        images: dict[str, Any] = {}
-        for message in bag.messages([topics.rgb, topics.depth]):
-            images.setdefault(message.topic, message.message)
-            if len(images) == 2:
-                break
-    frame = decode(images[topics.rgb], images[topics.depth]).frame
-    for _ in range(3):
-        segmenter.segment(frame)
-    start = perf_counter()
-    for _ in range(count):
-        segmenter.segment(frame)
+        frame = first_frame(bag, topics)
+    with ThreadPoolExecutor(segmenter.engine.streams) as threads:
+        list(threads.map(segmenter.segment, [frame] * WARM))
+        start = perf_counter()
+        list(threads.map(segmenter.segment, [frame] * count))
     return {'hz': count / (perf_counter() - start)}
 
 
 def replayed(path: Path, model: Path) -> dict[str, Any]:
     """Replay a bag; the engine is loaded and warm before."""
-    options = Options(compare_every=0, truth='none')
     parameters = read_parameters(None, {'model': str(model)})
-    segmenter = Segmenter(engine_for(parameters, options))
+    segmenter = Segmenter(engine_for(parameters, OPTIONS))
     with Bag(path) as bag, tempfile.TemporaryDirectory() as folder:
         topics = find_topics(bag)
-        images = {}
-        for message in bag.messages([topics.rgb, topics.depth]):
-            images.setdefault(message.topic, message.message)
-            if len(images) == 2:
-                break
-        for _ in range(3):
-            segmenter.segment(decode(images[topics.rgb], images[topics.depth]).frame)
-        setting = Replayed(bag, topics, segmenter, parameters, options)
+        with ThreadPoolExecutor(segmenter.engine.streams) as threads:
+            list(threads.map(segmenter.segment, [first_frame(bag, topics)] * WARM))
+        setting = Replayed(bag, topics, segmenter, parameters, OPTIONS)
         start = perf_counter()
         summary = replay(setting, Scenario(), Path(folder))
         seconds = perf_counter() - start
-        times = [json.loads(line) for line in (Path(folder) / TIMES).open(encoding='utf-8')]
-    engine_s = sum(line['engine_ms'] for line in times) / 1e3
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {
-        'hz': summary['frames'] / seconds,
-        'peak_mb': peak_mb,
-        'engine_share': engine_s / seconds,
-    }
+    return {'hz': summary['frames'] / seconds, 'peak_mb': peak_mb}
+
+
+MEASURED = {'engine': engine_alone, 'streams': side_by_side, 'replay': replayed}
+
+
+def first_frame(bag: Bag, topics: RgbdTopics) -> RgbdFrame:
+    """Return the first images of a bag."""
+    images: dict[str, Any] = {}
+    for message in bag.messages([topics.rgb, topics.depth]):
+        images.setdefault(message.topic, message.message)
+        if len(images) == 2:
+            break
+    return decode(images[topics.rgb], images[topics.depth]).frame
 
 
 def noise_bag(path: Path, count: int, transport: Transport = 'raw') -> Path:
