@@ -87,7 +87,7 @@ class EngineFile:
         if sha256(plan) != record.get('engine_sha256'):
             raise StaleEngineError(
                 f'{self.path}: is damaged: expected the {record.get("engine_bytes")} bytes that '
-                f'were built, got {len(plan)} others.'
+                f'were built, got {len(plan)} with another hash.'
             )
         return plan
 

@@ -172,11 +172,21 @@ def test_truncated_engine_is_never_loaded(builder: Builder, keep: int) -> None:
         builder.store.open()
     assert str(caught.value) == (
         f'{path}: is damaged: expected the {len(whole)} bytes that were built, '
-        f'got {len(whole[:keep])} others.'
+        f'got {len(whole[:keep])} with another hash.'
     )
     assert len(builder.toolkit.opened) == 1
     builder.obtain()
     assert builder.toolkit.builds == 2
+
+
+def test_engine_with_one_bit_turned_is_never_loaded(builder: Builder) -> None:
+    builder.obtain()
+    path = builder.store.file.path
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(StaleEngineError, match='is damaged'):
+        builder.store.open()
 
 
 @pytest.mark.parametrize('text', ['', '[]', '{"key"', '{}'])
