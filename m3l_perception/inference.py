@@ -146,6 +146,9 @@ class Inference:
 
     def _label_frames(self, segmenter: Segmenter) -> None:
         while (taken := self._inbox.take()) is not None:
+            if taken.is_probe:
+                self._look(taken)
+                continue
             reason = self._listener.why_skip(taken)
             if reason:
                 self.skipped[reason] += 1

@@ -87,6 +87,9 @@ class Labeler:
 
     def on_taken(self, taken: Taken, now_ns: int) -> int:
         """Label a frame; return for how many nanoseconds of the bag the engine is busy."""
+        if taken.is_probe:
+            self._looked(taken, now_ns)
+            return 0
         if not self._throttle.admits(taken.receive_ns):
             self.skipped += 1
             return 0

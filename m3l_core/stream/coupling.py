@@ -46,6 +46,10 @@ class Coupling:
         self.lag = LagEstimator()
         self._met_ns = 0
 
+    def leap(self, by_ns: int) -> None:
+        """Leave out a time of which nothing is known."""
+        self._met_ns += by_ns
+
     def met(self, lag_ns: int, now_ns: int) -> None:
         """Learn from an anchor and its partner, whether it came in time or too late."""
         self.lag.learn(lag_ns)

@@ -17,11 +17,13 @@ class Severity(IntEnum):
     """How bad an image is; of two sick ones the one with the lower number is labeled."""
 
     HEALTHY = 0
-    SAYS_NOTHING = 1
+    APART = 1
+    """It is well, but pairs with nothing."""
+    SAYS_NOTHING = 2
     """Nothing is seen in it."""
-    MISLEADS = 2
+    MISLEADS = 3
     """It shows what is no longer there."""
-    UNREADABLE = 3
+    UNREADABLE = 4
     """There are no pixels."""
 
 

@@ -72,7 +72,7 @@ class StreamHealth:
         was_well: Whether none of its images was sick for as long as an anchor must come.
         is_steady: Whether it is well and has been coming for long enough to be an anchor for good.
         fault: Why it cannot be relied on although it comes, or None.
-        severity: How bad that is; depth that cannot be paired is as good as unreadable.
+        severity: How bad that is; depth that pairs with nothing is less bad than sick RGB.
     """
 
     silence_ns: int | None

@@ -84,6 +84,12 @@ class Source:
         if self._newest_ns is not None:
             self._newest_ns += by_ns
 
+    def leap(self, by_ns: int) -> None:
+        """Leave out a time of which nothing is known."""
+        if self.last_ns is not None and self.running_since_ns is not None:
+            self.last_ns += by_ns
+            self.running_since_ns += by_ns
+
     def order(self, time_ns: int) -> Order:
         """Return how a stamp follows: a bag that starts again jumps, a swapped image does not."""
         if self._newest_ns is None or time_ns > self._newest_ns:

@@ -153,10 +153,14 @@ class Stream:
         """Return the frame that a free engine is to label now, or None.
 
         That is the newest pair, else the newest image alone that waits no longer. While the mode
-        is RGBD an image alone goes before a pair only if it is more than a period newer.
+        is RGBD an image alone goes before a pair only if it is more than a period newer. A probe
+        is not to be labeled: what it shows is noted, and the next frame taken.
         """
         now = self._steady(now_ns)
         self._settle(now)
+        probe = self._takeover.take_probe(now)
+        if probe is not None:
+            return Taken.of(probe, self.mode)
         resolved, superseded = self._handover.take(
             rgbd=self.mode is Mode.RGBD,
             period_ns=self._watch.rgb.period.stamp_ns or _USUAL_PERIOD_NS,
@@ -176,8 +180,7 @@ class Stream:
             return None
         times = self._watch.verdict_times_ns()
         deadline_ns = self._pairing.deadline_ns(self._watch.rhythm(settled_ns))
-        if deadline_ns is not None:
-            times.append(deadline_ns)
+        times += [at for at in (deadline_ns, self._takeover.probe_at_ns) if at is not None]
         ahead = [time_ns for time_ns in times if time_ns > settled_ns]
         return max(min(ahead), now_ns) if ahead else None
 
@@ -197,7 +200,7 @@ class Stream:
         self._ledger.drop(self._pairing.flush(now, self._watch.rhythm(now)), word)
         self._ledger.drop(self._handover.clear(), word)
         self._ledger.drop_images(self._pairing.forget_partners(), word)
-        self._ledger.drop_images([self._takeover.fallback], word)
+        self._ledger.drop_images([self._takeover.fallback, self._takeover.probe], word)
         self._watch.restart()
         self._modes.reset(now, reason)
         self._begin()
@@ -207,12 +210,26 @@ class Stream:
         return self._ledger.statistics(now_ns)
 
     def _steady(self, now_ns: int) -> int:
-        """Return a time that does not run backwards; a clock that was set back resets all."""
-        if self._now_ns is not None and now_ns < self._now_ns - _CLOCK_JUMP_NS:
-            self.reset()
+        """Return a time that does not run backwards.
+
+        A clock that was set back resets all; one that was set forward tells of no silence.
+        """
+        if self._now_ns is not None:
+            if now_ns < self._now_ns - _CLOCK_JUMP_NS:
+                self.reset()
+            elif self._has_leapt(self._now_ns, now_ns):
+                self._watch.leap(now_ns - self._now_ns)
         # Two threads may read the clock in one order and come here in the other.
         self._now_ns = now_ns if self._now_ns is None else max(self._now_ns, now_ns)
         return self._now_ns
+
+    def _has_leapt(self, before_ns: int, now_ns: int) -> bool:
+        """Return whether whoever calls comes far too late for a verdict that was due meanwhile.
+
+        Then a simulated clock was set forward, or the process slept, as the cameras did not.
+        """
+        due = [at for at in self._watch.verdict_times_ns() if at > before_ns]
+        return bool(due) and now_ns - min(due) > _CLOCK_JUMP_NS
 
     def _accept(
         self, source: Source, time_ns: int, now_ns: int, *, on_jump: Callable[[], None]
@@ -265,7 +282,9 @@ class Stream:
         lag_ns = None if late is None else self._pairing.lag_of_late(late, rhythm)
         if lag_ns is not None:
             self._watch.coupling.met(lag_ns, now_ns)
-        batch = self._without_skipped(batch, rhythm) + self._depth_alone(now_ns)
+        leads = self._depth_leads(now_ns, rhythm)
+        batch = self._without_probe(batch, leads=leads)
+        batch = self._without_skipped(batch, rhythm) + self._depth_alone(now_ns, leads=leads)
         useless, surplus = self._pairing.drop_useless(rhythm)
         self._ledger.drop_images(useless, 'unpaired')
         self._ledger.drop_images(surplus, 'overflow')
@@ -298,9 +317,28 @@ class Stream:
         self._ledger.drop([r for r in batch if r.partner is None and not r.was_due], 'skipped')
         return [r for r in batch if r.partner is not None or r.was_due]
 
-    def _depth_alone(self, now_ns: int) -> list[Resolved]:
+    def _depth_leads(self, now_ns: int, rhythm: Rhythm) -> bool:
+        """Return whether depth is the anchor although RGB comes: that is sick, and never pairs."""
+        return (
+            self.mode is Mode.DEPTH_ONLY
+            and rhythm.vain in ('unsynchronised', 'depth_late')
+            and self._watch.rgb_is_sick(now_ns)
+            and self._watch.depth.is_coming(now_ns)
+        )
+
+    def _without_probe(self, batch: list[Resolved], *, leads: bool) -> list[Resolved]:
+        """Hold back RGB images, of which one is looked at now and then, while depth leads."""
+        if leads:
+            batch, dropped = self._takeover.hold_probe(batch)
+            self._ledger.drop_images(dropped, 'not_needed')
+        else:
+            self._ledger.drop_images([self._takeover.probe], 'not_needed')
+            self._takeover.probe = None
+        return batch
+
+    def _depth_alone(self, now_ns: int, *, leads: bool) -> list[Resolved]:
         """Return the newest depth image as an anchor, if RGB is gone and takes no partner."""
-        alone, older = self._takeover.frames(self._watch, self._pairing, now_ns)
+        alone, older = self._takeover.frames(self._watch, self._pairing, now_ns, leads=leads)
         self._ledger.drop_images(older, 'superseded')
         self._ledger.lone += len(alone)
         return alone

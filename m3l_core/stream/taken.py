@@ -26,8 +26,8 @@ class Taken:
         wait_ns: How long the anchor image was held for its partner.
         mode: The mode when the frame was taken.
         reason: `paired`, or why the image is alone: `no_partner` (none can come any more),
-            `deadline`, `depth_stale`, `depth_late`, `unsynchronised`, `rgb_missing`, `fallback`,
-            `clock_jump`.
+            `deadline`, `depth_stale`, `depth_late`, `unsynchronised`, `rgb_missing`, `rgb_sick`,
+            `fallback`, `clock_jump`; or `probe`: to be looked at, and not labeled.
     """
 
     rgb: object | None
@@ -44,6 +44,11 @@ class Taken:
     def is_fallback(self) -> bool:
         """Whether its depth is not registered to RGB."""
         return self.reason == 'fallback'
+
+    @property
+    def is_probe(self) -> bool:
+        """Whether it is only to be looked at: labels come from the other stream meanwhile."""
+        return self.reason == 'probe'
 
     @classmethod
     def of(cls, resolved: Resolved, mode: Mode) -> Taken:
@@ -74,7 +79,7 @@ class InputStatistics:
         age_ns: Time since the last arrival, or None if there was none.
         drops: Images that became no label, by reason: `out_of_order`, `unpaired`, `superseded`
             (something newer was taken), `skipped` (`unpaired: skip`), `overflow`, `clock_jump`,
-            `not_needed` (a fallback while another stream lives).
+            `not_needed` (a fallback while another stream lives, sick RGB while depth leads).
         zero_stamps: Images without a stamp, which pair by the time they arrived.
         health: What is wrong with the last image that was looked into; empty if nothing.
         sick: Images that turned out to be sick.

@@ -44,6 +44,14 @@ class Watch:
         self.started_ns: int | None = None
         """When the first image of any stream came, or None: silence counts from there."""
 
+    def leap(self, by_ns: int) -> None:
+        """Leave out a time in which nobody watched: all silences last as long as before."""
+        for source in (self.rgb, self.depth, self.fallback):
+            source.leap(by_ns)
+        self.coupling.leap(by_ns)
+        if self.started_ns is not None:
+            self.started_ns += by_ns
+
     def source(self, modality: Modality) -> Source:
         """Return one of the streams that pair."""
         return self.rgb if modality is Modality.RGB else self.depth
@@ -75,6 +83,10 @@ class Watch:
             depth = self._health(self.fallback, self.fallback, now_ns)
         return rgb, depth
 
+    def rgb_is_sick(self, now_ns: int) -> bool:
+        """Return whether RGB is sick, or was until a moment ago."""
+        return bool(self.rgb.content.fault) or not self._was_well(self.rgb, now_ns)
+
     def rhythm(self, now_ns: int) -> Rhythm:
         """Return the numbers that pairing goes by now."""
         depth_is_stale = self._is_stale(self.depth, self.rgb, now_ns)
@@ -101,13 +113,17 @@ class Watch:
             return True
         return now_ns - quiet_since_ns > source.stale_after_ns and now_ns >= other.judged_from_ns
 
+    def _was_well(self, source: Source, now_ns: int) -> bool:
+        sick_ns = source.content.sick_ns
+        return sick_ns is None or now_ns - sick_ns >= self._steady_after_ns
+
     def _health(self, source: Source, other: Source, now_ns: int) -> StreamHealth:
         fault, severity = source.content.fault, source.content.latest.severity
         if source is self.depth and (apart := self.coupling.fault(now_ns)):
-            fault, severity = apart, Severity.UNREADABLE
+            severity = severity if fault else Severity.APART
+            fault = f'{apart}; {fault}' if fault else apart
         is_coming = source.is_coming(now_ns)
-        sick_ns = source.content.sick_ns
-        was_well = sick_ns is None or now_ns - sick_ns >= self._steady_after_ns
+        was_well = self._was_well(source, now_ns)
         return StreamHealth(
             silence_ns=None if source.last_ns is None else now_ns - source.last_ns,
             is_stale=self._is_stale(source, other, now_ns),

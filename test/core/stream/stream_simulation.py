@@ -71,6 +71,8 @@ class Run:
     stream: Stream
     labels: list[tuple[int, Taken]] = field(default_factory=list)
     """Each frame with the time its labels were published."""
+    probes: list[Taken] = field(default_factory=list)
+    """What was looked at and not labeled."""
     transitions: list[Transition] = field(default_factory=list)
     modes: list[tuple[int, Mode]] = field(default_factory=list)
 
@@ -153,8 +155,11 @@ def simulate(
         if free_at <= now:
             taken = run.stream.take(now)
             if taken is not None:
-                free_at = now + ms(engine_ms)
-                run.labels.append((free_at, taken))
+                if taken.is_probe:
+                    run.probes.append(taken)
+                else:
+                    free_at = now + ms(engine_ms)
+                    run.labels.append((free_at, taken))
                 for modality, finding in look(taken).items() if look else ():
                     run.stream.note_content(
                         modality, finding, now_ns=now, is_fallback=taken.is_fallback

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from stream_simulation import camera, DEPTH, EPOCH_NS, Event, ms, RGB, Run, simulate
 
+from m3l_core.frames import Modality
 from m3l_core.stream import Mode, Stream, StreamConfig
 
 SETTLED = [Mode.RGB_ONLY, Mode.RGBD]
@@ -119,3 +121,48 @@ def test_reset_counts_what_it_forgets() -> None:
     assert stream.take(ms(0)) is None
     counts = stream.statistics(ms(0))
     assert (counts.rgb.drops, counts.depth.drops) == ({'clock_jump': 1}, {'clock_jump': 2})
+
+
+@pytest.mark.parametrize('by_ms', [2_000.0, 60_000.0, 1e9])
+@pytest.mark.parametrize('early', [RGB, DEPTH])
+def test_a_clock_set_forward_is_no_fault_and_costs_no_label(by_ms: float, early: Modality) -> None:
+    """A simulation or a bag that skips ahead, its stamps as well; nobody was called meanwhile."""
+    lags = {early: 0, RGB if early is DEPTH else DEPTH: 20}
+    images = sorted(
+        replace(
+            image,
+            arrival_ns=image.arrival_ns + leap_ns,
+            stamp_ns=image.stamp_ns + leap_ns,
+        )
+        for modality in (RGB, DEPTH)
+        for image in camera(modality, hz=30, end_ms=8000, lag_ms=lags[modality], jitter_ms=5)
+        for leap_ns in [ms(by_ms) if image.stamp_ns >= EPOCH_NS + ms(4000) else 0]
+    )
+    stream = Stream(StreamConfig())
+    path, labels = [], 0
+    for image, following in pairwise([*images, replace(images[-1], arrival_ns=ms(1e12))]):
+        now: int | None = image.arrival_ns
+        stream.add(image.modality, image, stamp_ns=image.stamp_ns, now_ns=image.arrival_ns)
+        leaps = following.arrival_ns - image.arrival_ns > ms(1000)
+        last_ns = image.arrival_ns if leaps else following.arrival_ns
+        while now is not None and now <= last_ns:
+            labels += stream.take(now) is not None
+            path += [change.mode for change in stream.tick(now)]
+            now = stream.wake_at(now + 1)
+        if leaps and following.stamp_ns != image.stamp_ns:  # a look just before the next image
+            path += [change.mode for change in stream.tick(following.arrival_ns - 1)]
+    assert path == SETTLED
+    assert labels >= len(images) / 2 - 2
+    assert stream.statistics(images[-1].arrival_ns).depth.drops.get('clock_jump', 0) == 0
+
+
+def test_silence_after_a_leap_still_counts() -> None:
+    stream = Stream(StreamConfig())
+    for image in sorted([*camera(RGB, hz=30, end_ms=3000), *camera(DEPTH, hz=30, end_ms=3000)]):
+        now = image.arrival_ns
+        stream.add(image.modality, image, stamp_ns=image.stamp_ns, now_ns=now)
+    assert stream.mode is Mode.RGBD
+    stream.tick(ms(63_000))
+    assert stream.mode is Mode.RGBD
+    stream.tick(ms(63_400))
+    assert stream.mode is Mode.NO_INPUT

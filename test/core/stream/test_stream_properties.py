@@ -37,7 +37,8 @@ steps = st.tuples(st.sampled_from(ACTIONS), st.one_of(st.floats(0, 120), st.just
 
 def held(stream: Stream) -> int:
     ready = sum(1 + (frame.partner is not None) for frame in stream._handover._ready)
-    return stream._pairing.held + ready + (stream._takeover.fallback is not None)
+    aside = (stream._takeover.fallback, stream._takeover.probe)
+    return stream._pairing.held + ready + sum(image is not None for image in aside)
 
 
 def check_frames(frames: list[Taken], gap_ms: float) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 import pytest
-from stream_simulation import camera, DEPTH, Event, ms, RGB, Run, simulate
+from stream_simulation import camera, DEPTH, EPOCH_NS, Event, ms, RGB, Run, simulate
 
 from m3l_core.stream import Mode, Stream, StreamConfig
 
@@ -94,13 +94,25 @@ def test_an_offset_set_while_images_wait_pairs_them() -> None:
 
 
 def test_an_offset_that_goes_back_is_no_jump_of_the_stamps() -> None:
-    changes = Changes(
-        (100, StreamConfig(depth_stamp_offset=0.01)), (150, StreamConfig(depth_stamp_offset=0.0))
-    )
-    run = simulate(*cameras(), each=changes, until_ms=7900)
-    drops = run.stream.statistics(ms(7900)).depth.drops
+    rgb, depth = cameras()
+    depth = [replace(image, stamp_ns=image.stamp_ns - ms(200)) for image in depth]
+    stream = Stream(StreamConfig(depth_stamp_offset=0.2))
+    for image in sorted([*rgb, *depth]):
+        if image.arrival_ns > ms(4000):
+            stream.reconfigure(StreamConfig(depth_stamp_offset=0.0))
+        stream.add(image.modality, image, stamp_ns=image.stamp_ns, now_ns=image.arrival_ns)
+    drops = stream.statistics(ms(8000)).depth.drops
     assert drops.get('clock_jump', 0) == drops.get('out_of_order', 0) == 0
-    assert run.path == SETTLED
+
+
+def test_an_offset_moves_the_depth_that_is_held() -> None:
+    stream = Stream(StreamConfig())
+    stream.add(DEPTH, 'depth', stamp_ns=EPOCH_NS, now_ns=ms(10))
+    stream.reconfigure(StreamConfig(depth_stamp_offset=0.2))
+    stream.add(RGB, 'rgb', stamp_ns=EPOCH_NS + ms(200), now_ns=ms(11))
+    taken = stream.take(ms(12))
+    assert taken is not None
+    assert (taken.rgb, taken.depth, taken.pair_gap_ns) == ('rgb', 'depth', 0)
 
 
 def test_a_shorter_silence_counts_at_once() -> None:
