@@ -67,6 +67,7 @@ ADDED_MS = 10.0
 MOST_DECODE_MS = MOST_FILL_MS = 1.0
 """For the two raw images of a frame, and for the message of its mask."""
 
+LEAST_LABELS = 10
 START_S = 60.0
 SETTLE_S = 3.0
 TICKS_S = os.sysconf('SC_CLK_TCK')
@@ -204,7 +205,7 @@ class Bench:
     def cpu_ms(self, rate: float, engine_s: float) -> float:
         """Return the processor time of the node for each label, its engine's time left out."""
         with self._node(('-c', STAND_IN.format(seconds=engine_s))) as node:
-            self._labels_at(rate, SETTLE_S)
+            self._labels_at(rate, self._arguments.seconds)
             before_s = cpu_s(node.pid)
             labels, _ = self._labels_at(rate, self._arguments.seconds)
             return 1e3 * (cpu_s(node.pid) - before_s) / len(labels)
@@ -236,6 +237,8 @@ class Bench:
             first = len(self.subscriber.labels)
             time.sleep(seconds)
             labels = self.subscriber.labels[first:]
+        if len(labels) < LEAST_LABELS:
+            sys.exit(f'node.py: {len(labels)} labels in {seconds:g} s say nothing.')
         return labels, int(log.read_text().split()[-1])
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import NoReturn, TYPE_CHECKING
 
 import rclpy
 from rclpy.executors import ExternalShutdownException
@@ -30,6 +31,8 @@ _PAUSE_S = 0.01
 def run_node(make_node: Callable[[], SegmentNode], arguments: list[str]) -> int:
     """Run the node until it is told to end (0) or cannot go on (1); 2 if it cannot start.
 
+    It returns only if it could not start: else the process ends here.
+
     Args:
         make_node: Makes the node once ROS is there.
         arguments: The command line, with the program's name first.
@@ -49,7 +52,9 @@ def run_node(make_node: Callable[[], SegmentNode], arguments: list[str]) -> int:
     except Exception:  # A signal shuts the context down under whatever runs just then.
         if rclpy.ok():
             raise
-    return _end(node)
+    code = _end(node)
+    del node
+    return _leave(code)
 
 
 def _start(make_node: Callable[[], SegmentNode], arguments: list[str]) -> SegmentNode:
@@ -111,11 +116,20 @@ def _end(node: SegmentNode | None) -> int:
         rclpy.try_shutdown()
         return 0
     code = 1 if node.failed.done() else 0
-    is_done = node.release()
+    node.release()
     node.destroy_node()
+    # A thread that is still loading knows the node, and must not keep it in the ROS graph.
+    node.__dict__.clear()
     rclpy.try_shutdown()
-    if not is_done:
-        # A library is still loading on the other thread and would crash in a normal exit.
-        sys.stderr.flush()
-        os._exit(code)
     return code
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process without what libraries do in a normal exit.
+
+    That takes them half a second, and one that is still loading on the other thread would crash.
+    """
+    gc.collect()  # the node's part in the ROS graph: others learn at once that it has left
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -171,7 +171,7 @@ class SegmentNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed ev
         self._stop_listening()
         if self._inbox is not None and self._inference is not None:
             self._inbox.close()
-            self._inference.join(_JOIN_S)
+            self._inference.join(_JOIN_S if self._inference.state is EngineState.READY else 0)
             self._released.append(self._inference)
         self._inbox = self._inference = None
         # A network that is being loaded cannot be interrupted.
