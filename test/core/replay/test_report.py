@@ -108,6 +108,19 @@ def test_run_without_truth_labels_or_faults_has_a_page(copy: Path) -> None:
     assert 'no input' in page
 
 
+def test_curve_of_a_realtime_run_has_the_times_that_were_measured(
+    bag_path: Path, tiny_files: Path, tmp_path: Path
+) -> None:
+    command = ['replay', str(bag_path), '--model', str(tiny_files), '--threads', '1']
+    assert main([*command, '--realtime', '--out', str(tmp_path)]) == 0
+    (view,) = load(tmp_path)[1]
+    times = [json.loads(line) for line in (tmp_path / 'runs/rooms/none/times.jsonl').open()]
+    labeled = {t['index']: t['labeled_s'] for t in times if t['type'] == 'frame'}
+    assert len(view.points) > 5
+    assert all(point['labeled_s'] == labeled[point['index']] for point in view.points)
+    assert 'realtime' in (tmp_path / 'report.html').read_text()
+
+
 def test_missing_file_of_a_replay_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError) as refusal:
         write_report(tmp_path / 'report.html', tmp_path)
