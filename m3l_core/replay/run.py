@@ -59,11 +59,7 @@ def replay(
     bag, options = replayed.bag, replayed.options
     recording = Recording(bag, replayed.topics, options.fallback_topic)
     end_ns = bag.last_ns(recording.topics)
-    images = iter(recording)
-    first = next(images, None)
-    if first is None:
-        raise BagError(_no_images(replayed, recording))
-    start_ns = first.receive_ns
+    start_ns, images = _from_start(replayed, recording)
     faults = faults_of(scenario, start_ns, end_ns)
     card = replayed.segmenter.engine.card
     truth, truth_name = open_truth(
@@ -84,7 +80,7 @@ def replay(
         records.write({'type': 'run', **head})
         books = Books(card.classes, timing, start_ns, watchers, records)
         labeler = Labeler(replayed, stream, truth, maker, books)
-        arrivals = faulty(_telling(chain([first], images), end_ns, advance), faults, scenario.seed)
+        arrivals = faulty(_telling(images, end_ns, advance), faults, scenario.seed)
         simulate(arrivals, stream, labeler, drain_ns=_drain_ns(replayed.parameters.stream))
         labeler.finish()
     summary = head | timing.to_dict(end_ns) | _counted(labeler, books, stream, end_ns)
@@ -93,6 +89,23 @@ def replay(
     for watcher in watchers:
         watcher.close(summary)
     return summary
+
+
+def _from_start(replayed: Replayed, recording: Recording) -> tuple[int, Iterator[Arrival]]:
+    """Return when the first image arrives, and all of them.
+
+    Raises:
+        BagError: If there is none.
+    """
+    images = iter(recording)
+    first = next(images, None)
+    if first is None:
+        topics = ' and '.join(recording.topics)
+        reason = recording.remarks[0] if recording.remarks else 'none'
+        raise BagError(
+            f'{replayed.bag.path}: expected images on {topics}, got {reason}. Name other topics.'
+        )
+    return first.receive_ns, chain([first], images)
 
 
 def _head(
@@ -154,9 +167,3 @@ def _telling(
             told = percent
             advance(percent / 100)
         yield arrival
-
-
-def _no_images(replayed: Replayed, recording: Recording) -> str:
-    topics = f'{replayed.topics.rgb} and {replayed.topics.depth}'
-    reason = recording.remarks[0] if recording.remarks else 'none'
-    return f'{replayed.bag.path}: expected images on {topics}, got {reason}. Name other topics.'

@@ -288,6 +288,21 @@ def test_a_bag_without_one_image_is_refused(
         replay_it(bag=tmp_path / 'bag')
 
 
+def test_a_bag_of_damaged_images_alone_is_refused(replay_it: ReplayIt, tmp_path: Path) -> None:
+    rosbag2 = pytest.importorskip('rosbags.rosbag2')
+    store = STORES.get_typestore(STORES.Stores.ROS2_HUMBLE)
+    path, plugin = tmp_path / 'bag', rosbag2.StoragePlugin.MCAP
+    with rosbag2.Writer(path, version=8, storage_plugin=plugin) as writer:
+        for topic in ('/camera/color/image_raw', '/camera/depth/image_raw'):
+            writer.write(writer.add_connection(topic, IMAGE, typestore=store), 7, bytes(8))
+    with pytest.raises(BagError) as refusal:
+        replay_it(bag=path)
+    assert str(refusal.value).startswith(
+        f'{path}: expected images on /camera/color/image_raw and /camera/depth/image_raw, got 2 '
+        'messages are damaged and left out; the first: '
+    )
+
+
 def test_depth_that_is_not_registered_stands_in_when_nothing_else_comes(
     replay_it: ReplayIt, tmp_path: Path, bag_path: Path
 ) -> None:
