@@ -87,10 +87,7 @@ class Labeler:
 
     def on_taken(self, taken: Taken, now_ns: int) -> int:
         """Label a frame; return for how many nanoseconds of the bag the engine is busy."""
-        if taken.is_probe:
-            self._looked(taken, now_ns)
-            return 0
-        if not self._throttle.admits(taken.receive_ns):
+        if not taken.is_probe and not self._throttle.admits(taken.receive_ns):
             self.skipped += 1
             return 0
         look = self._looked(taken, now_ns)
@@ -123,14 +120,14 @@ class Labeler:
         return round(1e6 * busy_ms)
 
     def _looked(self, taken: Taken, now_ns: int) -> Look | None:
-        """Return a frame as the network gets it; None if there is nothing to see in it."""
+        """Return a frame as the network gets it; None if it is not to be labeled."""
         start = perf_counter()
         seen = self._seen(taken)
         decode_ms = 1e3 * (perf_counter() - start)
         for modality, finding in seen.findings.items():
             self._stream.note_content(modality, finding, now_ns=now_ns)
         self._note(seen)
-        if seen.frame is None:
+        if seen.frame is None or taken.is_probe:
             return None
         return Look(
             index=self.frames,
