@@ -259,12 +259,16 @@ def segment(folder: Path, **parameters: object) -> Iterator[SegmentProcess]:
 
 
 def wait_until(
-    holds: Callable[[], Any], what: str, seen: Callable[[], object] = lambda: ''
+    holds: Callable[[], Any],
+    what: str,
+    seen: Callable[[], object] = lambda: '',
+    *,
+    patience_s: float = PATIENCE_S,
 ) -> None:
     """Wait until something holds, or fail saying what was seen instead."""
-    end = time.monotonic() + PATIENCE_S
+    end = time.monotonic() + patience_s
     while not holds():
-        assert time.monotonic() < end, f'no {what} within {PATIENCE_S} s {seen()}'
+        assert time.monotonic() < end, f'no {what} within {patience_s} s {seen()}'
         time.sleep(0.01)
 
 

@@ -127,6 +127,15 @@ def test_bag_is_labeled_beside_the_node_and_ends_the_launch(prefix: Path, tmp_pa
     assert 'the bag is over' in launch.log or 'was required' in launch.log
 
 
+def test_ctrl_c_ends_node_and_player_and_neither_has_died(prefix: Path, tmp_path: Path) -> None:
+    pytest.importorskip('rosbags')
+    with Watcher() as watcher, launched(prefix, tmp_path, 'bag.launch.py', loop=True) as launch:
+        watcher.wait_for_masks(2)
+    assert launch.process.returncode == 0, launch.log
+    assert launch.log.count('process has finished cleanly') == 2, launch.log
+    assert 'process has died' not in launch.log
+
+
 def test_arguments_beat_the_file_and_the_file_beats_defaults(prefix: Path, tmp_path: Path) -> None:
     given = tmp_path / 'given.yaml'
     given.write_text(

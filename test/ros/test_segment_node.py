@@ -290,6 +290,23 @@ def test_signal_ends_the_node_cleanly(node: SegmentProcess, watcher: Watcher, nu
     assert 'Traceback' not in node.log
 
 
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize('said', ['Loading', 'READY'])
+def test_signal_ends_a_node_that_loads_or_waits_and_others_learn_of_it(
+    tmp_path: Path, watcher: Watcher, said: str, number: int
+) -> None:
+    def heard() -> int:
+        return int(watcher.node.count_publishers('/m3l_segment/mask'))
+
+    with segment(tmp_path) as node:  # the shipped network, which takes a second to load
+        node.wait_for_log(said)
+        wait_until(lambda: heard() == 1, 'the node in the graph')
+        assert node.end(number) == 0
+        assert 'Traceback' not in node.log
+        # One that vanished without a word would be taken to live for 20 s.
+        wait_until(lambda: heard() == 0, 'the node out of the graph', patience_s=10)
+
+
 @pytest.mark.usefixtures('camera')
 def test_lifecycle_can_be_walked_up_and_down(
     tmp_path: Path, model: Path, watcher: Watcher
