@@ -56,7 +56,8 @@ def _by_labels(results: Sequence[Result], methods: Sequence[str], labels: Sequen
             for result in of_seeds
         ]
         counts, scores = zip(*dots, strict=True)
-        axes.scatter(counts, scores, color=f'C{index}', s=18)
+        beside = 1 + 0.01 * (index - (len(methods) - 1) / 2)  # not to hide one another
+        axes.scatter([beside * count for count in counts], scores, color=f'C{index}', s=18)
     axes.set_xscale('log')
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xticks(list(labels), [str(count) for count in labels])
@@ -71,7 +72,7 @@ def _conditions(
 ) -> Figure:
     """Return a row of bars for each label count: means by condition, a dot for each seed."""
     figure = Figure(figsize=(8, 1 + 3.2 * len(labels)), dpi=120, layout='constrained')
-    rows = figure.subplots(len(labels), squeeze=False)[:, 0]
+    rows = figure.subplots(len(labels), squeeze=False, sharey=True)[:, 0]
     for axes, count in zip(rows, labels, strict=True):
         _bars(axes, results, methods, count)
         axes.set_title(f'{count} labelled images')

@@ -83,38 +83,42 @@ def _csv(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _about(results: Sequence[Result], split: str) -> list[str]:
+    """Return how far the grid is, and under which conditions its numbers hold."""
     finished = [result for result in results if result.counts is not None]
     parts = [f'{len(finished)} of {len(results)} runs are finished.']
     if not finished:
         return parts
-    first = finished[0]
-    assert first.counts is not None  # noqa: S101 - for the type checker
-    floors = sorted({r.floor for r in finished if r.floor is not None})
-    below = f' A network that looks at nothing: {floors[-1]:.1f}.' if floors else ''
-    trained, inputs = (
-        ', '.join(dict.fromkeys(texts))
-        for texts in (
-            [_size(phase.size) for r in finished for phase in r.run.config.phases],
-            [_size(r.run.config.network_size) for r in finished],
-        )
-    )
-    starts = ', '.join(dict.fromkeys(r.began_with.get('weights', '?') for r in finished))
-    conventions = {r.run.method: str(r.convention) for r in finished}
-    missing = set(conventions.values())
-    if len(missing) == 1:
-        of_missing = f'Missing image: {missing.pop()}.'
-    else:
-        each = ', '.join(f'{method}: {text}' for method, text in conventions.items())
-        of_missing = f'Missing image, the best on val for each: {each}.'
-    parts.append(
-        f'mIoU in % on the {len(first.counts.ids)} images of {split}, at the size of their '
-        'labels, of the averaged weights after the last step.'
-        f'{below} Trained at {trained}, run at {inputs}, started from {starts}. {of_missing}'
-    )
+    images = max(len(result.counts.ids) for result in finished if result.counts)
+    floor = max((result.floor for result in finished if result.floor is not None), default=None)
+    configs = [result.run.config for result in finished]
+    trained = _each(_size(phase.size) for config in configs for phase in config.phases)
+    inputs = _each(_size(config.network_size) for config in configs)
+    starts = _each(result.began_with.get('weights', 'unknown') for result in finished)
+    sentences = [
+        f'mIoU in % on the {images} images of {split}, at the size of their labels, of the '
+        'averaged weights after the last step.',
+        '' if floor is None else f'A network that looks at nothing: {floor:.1f}.',
+        f'Trained at {trained}, run at {inputs}, started from {starts}.',
+        _missing(finished),
+    ]
     if split == 'test':
-        looks = max(r.test_scored for r in finished)
-        parts[-1] += f' Scored on test so far: {"once" if looks == 1 else f"{looks} times"}.'
-    return parts
+        looks = max(result.test_scored for result in finished)
+        sentences.append(f'Scored on test so far: {"once" if looks == 1 else f"{looks} times"}.')
+    return [*parts, ' '.join(filter(None, sentences))]
+
+
+def _missing(results: Sequence[Result]) -> str:
+    """Return what a missing image was taken for."""
+    conventions = {result.run.method: str(result.convention) for result in results}
+    if len(set(conventions.values())) == 1:
+        return results[0].convention.describe()
+    return 'Missing image and prediction, the best on val for each: {}.'.format(
+        '; '.join(f'{method}: {text}' for method, text in conventions.items())
+    )
+
+
+def _each(texts: Iterable[str]) -> str:
+    return ', '.join(dict.fromkeys(texts))
 
 
 def _said(comparisons: Sequence[Comparison]) -> list[str]:

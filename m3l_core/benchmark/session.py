@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -55,13 +56,10 @@ class Session:
     def write(self) -> list[Comparison]:
         """Write tables and plots of what is finished."""
         results = read_results(self._grid, self._files, self._split)
-        plots: list[str] = []
-        try:
+        plots = []
+        if find_spec('matplotlib'):
             from m3l_core.benchmark.plots import plot
-        except ModuleNotFoundError as error:  # no reason to lose hours of training
-            if error.name and not error.name.startswith('matplotlib'):
-                raise
-        else:
+
             plots = plot(results, self._out)
         return write_report(self._out, self._title, self._grid, results, self._split, plots)
 

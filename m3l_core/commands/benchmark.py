@@ -80,6 +80,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run what is left; return 1 if a run failed."""
+    from importlib.util import find_spec
+
     from m3l_core.benchmark.estimate import estimate
     from m3l_core.benchmark.grid import load_grid
     from m3l_core.benchmark.run_files import expect_comparable, RunFiles
@@ -114,6 +116,8 @@ def run(arguments: argparse.Namespace) -> int:
         comparisons = session.write()
     for comparison in comparisons:
         print(comparison.sentence())
+    if not find_spec('matplotlib'):
+        print('no plots, as matplotlib is not installed. Run: pip install "m3l_perception[train]"')
     print(f'{estimate(files).text(arguments.jobs)}; table: {out / "table.md"}')
     return 1 if session.failed else 0
 

@@ -208,6 +208,16 @@ def test_what_is_finished_is_told_again_without_training(
     assert {path: path.stat().st_mtime_ns for path in finished.glob('runs/*/*')} == before
 
 
+def test_tables_are_written_where_nothing_can_be_drawn(
+    finished: Path, data: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr('importlib.util.find_spec', lambda _: None)
+    monkeypatch.setattr('m3l_core.benchmark.session.find_spec', lambda _: None)
+    assert run(finished / 'grid.yaml', '--data', data, '--out', finished, '--report') == 0
+    assert 'no plots, as matplotlib is not installed.' in capsys.readouterr().out
+    assert '![' not in (finished / 'table.md').read_text()
+
+
 def test_a_grid_of_other_values_is_refused_and_they_are_named(
     finished: Path, data: Path, tmp_path: Path, capsys: Capture
 ) -> None:
