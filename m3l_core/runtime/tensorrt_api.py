@@ -8,9 +8,9 @@ enumeration is given as a number: 11 has neither. Whoever calls has the GPU's co
 from __future__ import annotations
 
 from collections import deque
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from threading import Lock
+from threading import RLock
 from typing import Any, TYPE_CHECKING
 
 import numpy as np
@@ -54,7 +54,7 @@ class _Log(trt.ILogger):  # type: ignore[misc]  # TensorRT has no types where it
 
     def __init__(self) -> None:
         trt.ILogger.__init__(self)  # else making a builder or runtime is a TypeError
-        self._lock = Lock()
+        self._lock = RLock()  # what is freed meanwhile, in the same thread, may log as well
         self._errors: deque[str] = deque(maxlen=_MESSAGES_KEPT)
         self._warnings: deque[str] = deque(maxlen=_MESSAGES_KEPT)
         self.error_count = 0
@@ -103,28 +103,19 @@ class _Monitor(trt.IProgressMonitor):  # type: ignore[misc]  # likewise
     def __init__(self, watcher: Watcher) -> None:
         trt.IProgressMonitor.__init__(self)
         self._watcher = watcher
-        self.problem: Exception | None = None
 
     def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
-        with self._kept():
+        with suppress(Exception):
             self._watcher.phase_start(phase_name, parent_phase, num_steps)
 
     def step_complete(self, phase_name: str, step: int) -> bool:
-        with self._kept():
+        with suppress(Exception):  # a bar drawn badly must not end a build of many minutes
             self._watcher.step_complete(phase_name, step)
         return not self._watcher.is_canceled
 
     def phase_finish(self, phase_name: str) -> None:
-        with self._kept():
+        with suppress(Exception):
             self._watcher.phase_finish(phase_name)
-
-    @contextmanager
-    def _kept(self) -> Iterator[None]:
-        """Keep whoever draws a bar badly from ending a build of many minutes."""
-        try:
-            yield
-        except Exception as error:  # whatever it is, the build can go on
-            self.problem = error
 
 
 def build_plan(
@@ -149,12 +140,13 @@ def build_plan(
     network = builder.create_network(flags)
     if network is None:
         raise log.failure('make a network')
-    _parse(graph, network, log)
+    parser = trt.OnnxParser(network, log)  # kept until the end: it may own the weights
+    _parse(parser, graph, log)
     config = builder.create_builder_config()
     if config is None:
         raise log.failure('make a configuration')
     _configure(config, settings, log)
-    _set_timing_cache(config, timing_cache)
+    has_cache = _set_timing_cache(config, timing_cache)
     config.progress_monitor = _Monitor(watcher)
     plan = builder.build_serialized_network(network, config)
     if plan is None:
@@ -162,11 +154,11 @@ def build_plan(
             raise EngineError('TensorRT: the build was canceled.')
         remedy = 'If memory was short, close other programs or give a smaller --workspace-mib.'
         raise log.failure('build the engine', remedy)
-    return Plan(bytes(plan), _measured_times(config), log.warnings)
+    times = _measured_times(config) if has_cache else b''
+    return Plan(bytes(plan), times, log.warnings)
 
 
-def _parse(graph: bytes, network: trt.INetworkDefinition, log: _Log) -> None:
-    parser = trt.OnnxParser(network, log)
+def _parse(parser: trt.OnnxParser, graph: bytes, log: _Log) -> None:
     if parser.parse(graph):
         return
     told = []
@@ -191,13 +183,13 @@ def _configure(config: trt.IBuilderConfig, settings: BuildSettings, log: _Log) -
         config.clear_flag(trt.BuilderFlag.TF32)  # on by default; it has 10 bits of mantissa
 
 
-def _set_timing_cache(config: trt.IBuilderConfig, data: bytes) -> None:
-    """Use the times of an earlier build; an empty cache if TensorRT does not take them."""
-    cache = config.create_timing_cache(data)
-    if cache is None or not config.set_timing_cache(cache, ignore_mismatch=False):
-        cache = config.create_timing_cache(b'')
-        if cache is not None:
-            config.set_timing_cache(cache, ignore_mismatch=False)
+def _set_timing_cache(config: trt.IBuilderConfig, data: bytes) -> bool:
+    """Use the times of an earlier build, or none if they are not taken; whether times are kept."""
+    for offered in dict.fromkeys((data, b'')):
+        cache = config.create_timing_cache(offered)
+        if cache is not None and config.set_timing_cache(cache, ignore_mismatch=False):
+            return True
+    return False
 
 
 def _measured_times(config: trt.IBuilderConfig) -> bytes:

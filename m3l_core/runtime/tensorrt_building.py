@@ -17,7 +17,7 @@ from m3l_core.errors import EngineError, missing_module
 from m3l_core.runtime.cache_folder import cache_folder
 from m3l_core.runtime.onnx_card import read_onnx_card
 from m3l_core.runtime.parity import check_parity_file, ParityError
-from m3l_core.runtime.tensorrt_cache import EngineFile
+from m3l_core.runtime.tensorrt_cache import EngineFile, read_bytes
 from m3l_core.runtime.tensorrt_key import BuildSettings, sha256
 from m3l_core.runtime.tensorrt_progress import Lines
 from m3l_core.runtime.tensorrt_toolkit import StaleEngineError
@@ -70,7 +70,7 @@ class EngineStore:
             StaleEngineError: If there is none for this model and machine, or it is damaged.
             EngineError: If it computes wrong labels, or cannot be loaded.
         """
-        with self.file.locked(wait=None):
+        with self.file.unchanging():
             return self._opened(self.file.read())
 
     def obtain(
@@ -95,7 +95,7 @@ class EngineStore:
             ModelError: If no graph can be derived from the model.
             EngineError: If TensorRT cannot build it, or the engine computes wrong labels.
         """
-        with self.file.locked(wait=say) as was_held:
+        with self.file.locked(say) as was_held:
             if not force or was_held:
                 try:
                     plan = self.file.read()
@@ -131,7 +131,7 @@ class EngineStore:
 
     def _opened(self, plan: bytes) -> Engine:
         """Return the engine in `plan`, after its labels were compared once."""
-        recorded, expected = self.parity(), sha256(self.parity_path.read_bytes())
+        recorded, expected = self.parity(), sha256(read_bytes(self.parity_path))
         is_checked = recorded.get('file_sha256') == expected
         if is_checked and recorded.get('problem'):
             raise ParityError(self._refusal(str(recorded['problem'])))
@@ -152,8 +152,15 @@ class EngineStore:
         return engine
 
     def _refusal(self, problem: str) -> str:
-        remedy = '--precision float32' if self.file.precision != 'float32' else '--force'
-        return f'{self.file.path}: {problem} Or build another: m3l build {remedy}.'
+        command = _build_command(self.file.model, 'float32')
+        if self.file.precision == 'float32':
+            command += ' --force'
+        return f'{self.file.path}: {problem} Or build another: {command}'
+
+
+def _build_command(model: Path, precision: TensorRtPrecision) -> str:
+    option = '' if precision == BuildSettings.precision else f' --precision {precision}'
+    return f'm3l build {model}{option}'
 
 
 def _interruptibly(build: Callable[[], Plan], watcher: Watcher) -> Plan:
@@ -199,8 +206,9 @@ def open_tensorrt(
         except EngineError as error:
             problems.append(error)
     if not may_build:
-        remedy = '' if isinstance(problems[0], ParityError) else f' Run: m3l build {model}'
-        raise EngineError(f'{problems[0]}{remedy}') from problems[0]
+        if not isinstance(problems[0], StaleEngineError):
+            raise problems[0]
+        raise EngineError(f'{problems[0]} Run: {_build_command(model, wanted[0])}')
     settings = BuildSettings(precision=wanted[0])
     return stores[0].obtain(settings, say=say, any_settings=True)
 

@@ -4,7 +4,7 @@ For each engine a folder holds, under the model's name and the first digits of t
 
     NAME-KEY.engine   what TensorRT built
     NAME-KEY.json     the record: key, hash of the engine, machine, settings, parity
-    NAME-KEY.lock     held by whoever builds, checks or opens it
+    NAME-KEY.lock     held alone by who builds it, together by those who open it
 
 The record is written after the engine and has its hash, so a process that is killed between the
 two, or a copy that was cut off, leaves an engine that is seen to be damaged.
@@ -74,6 +74,7 @@ class EngineFile:
 
         Raises:
             StaleEngineError: Naming what is wrong with it.
+            EngineError: If it may not be read.
         """
         record = self.record()
         if not record or not self.path.is_file():
@@ -83,7 +84,7 @@ class EngineFile:
                 f'{self.path}: was built for another model, machine or version'
                 f'{self._difference(record)}.'
             )
-        plan = self.path.read_bytes()
+        plan = read_bytes(self.path)
         if sha256(plan) != record.get('engine_sha256'):
             raise StaleEngineError(
                 f'{self.path}: is damaged: expected the {record.get("engine_bytes")} bytes that '
@@ -147,43 +148,47 @@ class EngineFile:
         write_atomically(self._timing_path, data)
 
     @contextmanager
-    def locked(self, *, wait: Callable[[str], None] | None) -> Iterator[bool]:
-        """Keep other processes and threads from building or checking the engine meanwhile.
+    def locked(self, wait: Callable[[str], None]) -> Iterator[bool]:
+        """Keep other processes and threads from building, checking or opening it meanwhile.
 
         Args:
-            wait: Told before waiting for another that holds the lock; None does not wait.
+            wait: Told before waiting for another that holds the lock.
 
         Yields:
             Whether another held it before.
 
         Raises:
-            EngineError: If another holds it and waiting is not wanted, or it cannot be made.
+            EngineError: If engines cannot be kept in the folder.
         """
-        with self._lock_file(may_write=wait is not None) as file:
-            is_free = file is None or _try_lock(file)
-            if not is_free and wait is None:
-                raise EngineError(f'{self.path}: another process is building or checking it.')
-            if file is not None and not is_free and wait is not None:
-                wait(f'{self.path.name}: waiting for another process that is building it')
-                fcntl.flock(file, fcntl.LOCK_EX)
-            yield not is_free
-
-    @contextmanager
-    def _lock_file(self, *, may_write: bool) -> Iterator[BinaryIO | None]:
-        """Open the file to be locked; None where only reading is wanted and allowed."""
         try:
             self._lock_path.parent.mkdir(parents=True, exist_ok=True)
             file = self._lock_path.open('ab')
         except OSError as error:
-            if may_write:
-                raise EngineError(
-                    f'{self._lock_path.parent}: engines cannot be kept there: {error.strerror}. '
-                    'Give another folder with --cache or $M3L_CACHE.'
-                ) from error
-            yield None
-            return
+            raise EngineError(
+                f'{self._lock_path.parent}: engines cannot be kept there: {error.strerror}. '
+                'Give another folder with --cache or $M3L_CACHE.'
+            ) from error
         with file:  # closing it gives the lock back, as does the end of the process
-            yield file
+            is_free = _try_lock(file, fcntl.LOCK_EX)
+            if not is_free:
+                wait(f'{self.path.name}: waiting for another process that builds or opens it')
+                fcntl.flock(file, fcntl.LOCK_EX)
+            yield not is_free
+
+    @contextmanager
+    def unchanging(self) -> Iterator[None]:
+        """Keep others from building it meanwhile, not from opening it; does not wait.
+
+        Raises:
+            EngineError: If another is building it.
+        """
+        if not self._lock_path.is_file():  # nobody ever built it here
+            yield
+            return
+        with _opened(self._lock_path) as file:
+            if not _try_lock(file, fcntl.LOCK_SH):
+                raise EngineError(f'{self.path}: another process is building it.')
+            yield
 
     def _write_record(self, record: dict[str, Any]) -> None:
         try:
@@ -210,6 +215,24 @@ class EngineFile:
         return f'; the last one was built with {", ".join(different)}' if different else ''
 
 
+def read_bytes(path: Path) -> bytes:
+    """Return what is in a file.
+
+    Raises:
+        EngineError: If it cannot be read.
+    """
+    with _opened(path) as file:
+        return file.read()
+
+
+def _opened(path: Path) -> BinaryIO:
+    """Open a file to be read only, which the folder of another user allows."""
+    try:
+        return path.open('rb')
+    except OSError as error:
+        raise EngineError(f'{path}: cannot be read: {error.strerror}.') from error
+
+
 def _read_record(path: Path) -> dict[str, Any]:
     try:
         record = json.loads(path.read_bytes())
@@ -218,9 +241,9 @@ def _read_record(path: Path) -> dict[str, Any]:
     return record if isinstance(record, dict) else {}
 
 
-def _try_lock(file: BinaryIO) -> bool:
+def _try_lock(file: BinaryIO, kind: int) -> bool:
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 from threading import Event, Thread
-from typing import IO, TYPE_CHECKING
+from typing import Any, IO, TYPE_CHECKING
 
 import numpy as np
 import onnx
@@ -230,7 +230,8 @@ def test_wrong_engine_is_refused_by_name_and_not_tried_again(builder: Builder) -
         builder.obtain()
     told = str(caught.value)
     assert told.startswith(f'{builder.store.file.path}: tensorrt float32: computes other labels')
-    assert told.endswith('Or build another: m3l build --force.')
+    command = f'm3l build {builder.model} --precision float32 --force'
+    assert told.endswith(f'Or build another: {command}')
     assert '\n' not in told
     assert builder.toolkit.opened[0].is_closed
     for attempt in (builder.store.open, builder.obtain):
@@ -286,6 +287,38 @@ def test_opening_builds_nothing(builder: Builder) -> None:
     with pytest.raises(StaleEngineError, match='no such engine'):
         builder.store.open()
     assert builder.toolkit.builds == 0
+
+
+def test_two_nodes_may_open_an_engine_at_once(builder: Builder) -> None:
+    builder.obtain()
+    with builder.store.file.unchanging():
+        assert builder.store.open().backend == 'tensorrt'
+
+
+def test_engine_in_the_folder_of_another_user_is_opened(builder: Builder) -> None:
+    """As when an administrator built it for a service; root may write anywhere, so it is read."""
+    builder.obtain()
+    before = {path: path.stat().st_mtime_ns for path in builder.folder.iterdir()}
+    builder.store.open()
+    assert {path: path.stat().st_mtime_ns for path in builder.folder.iterdir()} == before
+
+
+@pytest.mark.parametrize('suffix', ['.engine', '.lock', '.parity.npz'])
+def test_file_that_may_not_be_read_is_named(
+    builder: Builder, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    """Permissions keep root from nothing, so they are made up."""
+    builder.obtain()
+    open_path = Path.open
+
+    def refuse(path: Path, *args: Any, **options: Any) -> Any:
+        if path.name.endswith(suffix):
+            raise PermissionError(13, 'Permission denied')
+        return open_path(path, *args, **options)
+
+    monkeypatch.setattr(Path, 'open', refuse)
+    with pytest.raises(EngineError, match=rf'{suffix}: cannot be read: Permission denied\.$'):
+        builder.store.open()
 
 
 def test_graph_is_typed_as_asked(model: Path) -> None:
@@ -379,7 +412,7 @@ def test_second_builder_waits_and_takes_what_the_first_built(
     builder: Builder, force: bool
 ) -> None:
     with child(builder.model, builder.folder, 'build') as process:
-        with pytest.raises(EngineError, match='another process is building or checking it'):
+        with pytest.raises(EngineError, match=r'\.engine: another process is building it\.'):
             builder.store.open()
         engines: list[Engine] = []
         thread = Thread(target=lambda: engines.append(builder.obtain(force=force)))
@@ -387,7 +420,7 @@ def test_second_builder_waits_and_takes_what_the_first_built(
         while not builder.said:
             thread.join(0.01)
         assert builder.said == [
-            f'{builder.store.file.path.name}: waiting for another process that is building it'
+            f'{builder.store.file.path.name}: waiting for another process that builds or opens it'
         ]
         process.communicate('go on\n')
         thread.join()
