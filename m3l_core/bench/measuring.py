@@ -153,13 +153,11 @@ def _opened(plan: Plan, row: Row, folder: Path) -> WorkerProcess:
         settings['cache_dir'] = str(folder / 'cache')
         with WorkerProcess(**settings) as first:
             row.first_load_s = first.ask('open')['seconds']
-    worker = WorkerProcess(**settings)
-    try:
+    with ExitStack() as stack:
+        worker = stack.enter_context(WorkerProcess(**settings))
         opened = worker.ask('open')
         worker.ask('warm_up')
-    except BaseException:
-        worker.close()
-        raise
+        stack.pop_all()  # it went well: whoever asked for it ends it
     row.load_s, row.device, row.warnings = (
         opened[key] for key in ('seconds', 'device', 'warnings')
     )

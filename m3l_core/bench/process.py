@@ -45,6 +45,8 @@ class WorkerProcess:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if kind is not None:  # such as Ctrl-C: nobody waits for its answer any more
+            self._process.kill()
         self.close()
 
     def ask(self, request: str, **arguments: object) -> dict[str, Any]:
@@ -79,7 +81,8 @@ class WorkerProcess:
         except (subprocess.TimeoutExpired, KeyboardInterrupt):
             self._process.kill()
             self._process.wait()
-        self._said.close()
+        finally:
+            self._said.close()
 
     def _epitaph(self) -> str:
         """Return what the process died of."""
