@@ -50,6 +50,8 @@ class Children:
             if process is None:
                 return 'was stopped'
             code = process.wait()
+            if process.stdin:
+                process.stdin.close()
         with self._lock:
             self._running.discard(process)
             if self.stopped:
