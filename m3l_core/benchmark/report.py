@@ -65,7 +65,7 @@ def write_report(
         *_methods(results),
         *_gains(comparisons),
         *_runs(rows),
-        *_notes(grid, comparisons),
+        *_notes(grid, rows, comparisons),
     ]
     write_atomically(out / 'table.md', ('\n\n'.join(parts) + '\n').encode())
     return comparisons
@@ -173,12 +173,16 @@ def _runs(runs: Sequence[dict[str, Any]]) -> list[str]:
     return ['## Runs', _table(heads, rows, texts=1)]
 
 
-def _notes(grid: Grid, comparisons: Sequence[Comparison]) -> list[str]:
+def _notes(
+    grid: Grid, runs: Sequence[dict[str, Any]], comparisons: Sequence[Comparison]
+) -> list[str]:
     notes = [
         'MM-Robust is the mean of the three conditions; E(p) is the mIoU to expect if each '
         'modality fails with probability p. Pairs count a forward pass alone as a quarter. Each '
         'run lies in `runs/`, its configuration in `config.yaml` there.'
     ]
+    if len({row['code'] for row in runs if row['code']}) > 1:
+        notes.append('Not all runs were trained by the same state of the code: see there.')
     if comparisons:
         notes.append(
             'Brackets are 95 % intervals of the gain: seeds are drawn again, then runs of '

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -127,6 +128,15 @@ def test_a_page_without_any_score_says_so(tmp_path: Path) -> None:
     text = (tmp_path / 'table.md').read_text()
     assert '0 of 2 runs are finished.' in text
     assert '| m3l_0 | 9 | 0 |' in text
+
+
+def test_runs_of_other_code_are_told_of(tmp_path: Path) -> None:
+    found = results([31.0], [30.0])
+    for codes, told in ((('0.1 abc',), False), (('0.1 abc', '0.1 def'), True)):
+        changed = [replace(found[0], codes=('0.1 abc',)), replace(found[1], codes=codes)]
+        write_report(tmp_path, 'page', GRID, changed, 'val')
+        text = (tmp_path / 'table.md').read_text()
+        assert ('Not all runs were trained by the same state of the code' in text) == told
 
 
 def test_three_seeds_are_said_to_establish_nothing_under_two_points(tmp_path: Path) -> None:
