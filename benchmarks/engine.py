@@ -4,7 +4,12 @@ Five contenders take turns, so that what else the machine does hits all of them 
 PyTorch of the plain network, its ONNX in OpenVINO in float32 and bf16, and ours in both. The
 plain ones get normalized images and give logits; ours decodes, normalizes and labels as well.
 
+Beside the times stands the limit: what the graph's products would take if this machine did
+nothing but multiply at the rate of one large product, or nothing but copy memory. With --val, the
+labels of every engine and precision are also compared with those of the network as it was trained.
+
     python benchmarks/engine.py [--networks b0 b2] [--sizes 480x640 240x320] [--json]
+    python benchmarks/engine.py --val nyuv2
 """
 
 from __future__ import annotations
@@ -14,11 +19,10 @@ from dataclasses import replace
 import io
 import json
 from pathlib import Path
-import platform
 import statistics
 import sys
 import tempfile
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any, TYPE_CHECKING
 import warnings
 
@@ -29,17 +33,23 @@ import torch
 
 from m3l_core import checkpoint
 from m3l_core.architecture import Architecture
+from m3l_core.bench.machine import copy_rate, processor
+from m3l_core.bench.work import count_work, Limit
 from m3l_core.classes import NYU13
 from m3l_core.commands.export import parse_size
+from m3l_core.data.matching import open_matching
 from m3l_core.errors import M3lError
-from m3l_core.export.frames import real_frames
+from m3l_core.export.frames import LabelledFrame, real_frames
 from m3l_core.export.onnx import deployment_graph, resized_card
+from m3l_core.export.parity import compare, expectations, Reference
+from m3l_core.frames import RgbdFrame
 from m3l_core.model_card import ModelCard
 from m3l_core.models import default_model
 from m3l_core.network import LinearFusion
 from m3l_core.network.inputs import InputEncoder
 from m3l_core.preprocess import Letterbox
 from m3l_core.runtime import open_engine
+from m3l_core.runtime.openvino_engine import product_rate
 from m3l_core.samples import sample_bag
 
 if TYPE_CHECKING:
@@ -48,8 +58,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RUNS = 5
-REPEATS = 5
-WARM_UP = 3
+REPEATS = 3
+WARM_UP = 2
 FRAMES = 8
 TARGETS = {  # eager and plain ONNX, from the design
     ('bf16', 'b0', '480x640'): (11, 3),
@@ -61,6 +71,17 @@ TARGETS = {  # eager and plain ONNX, from the design
 
 FLOAT32_TARGETS = {'480x640': (4, 1.4), '240x320': (4, None)}
 OPENVINO_NAMES = {'float32': 'f32', 'bf16': 'bf16'}
+SHIPPED = 'shipped'
+"""In the place of a size: camera images of 480x640, of which the network sees 120x160."""
+
+VALIDATED = (
+    ('openvino', 'float32'),
+    ('openvino', 'bf16'),
+    ('torch', 'float32'),
+    ('torch', 'float16'),
+    ('torch', 'bf16'),
+)
+"""Engines of which labels are compared; float16 is what a GPU computes in."""
 
 
 def main() -> int:
@@ -68,45 +89,94 @@ def main() -> int:
     arguments = parse_arguments()
     warnings.simplefilter('ignore')
     torch.set_num_threads(arguments.threads or torch.get_num_threads())
-    cpu = processor()
-    headline = 'bf16' if 'amx_bf16' in cpu['flags'] else 'float32'
-    results = {}
     try:
-        for network in arguments.networks:
-            for size in arguments.sizes:
-                print(f'measuring {network} at {size} ...', file=sys.stderr)
-                results[f'{network} {size}'] = measure(network, size, arguments)
+        summary = validated(arguments) if arguments.val else timed(arguments)
     except M3lError as error:
         print(f'engine.py: {error}', file=sys.stderr)
         return 2
     if arguments.json:
-        first = next(iter(results.values()))
-        summary = {'precision': headline, **first[headline], 'cpu': cpu}
-        print(json.dumps({**summary, 'configurations': results}))
+        print(json.dumps(summary))
+    elif arguments.val:
+        print_validation(summary)
     else:
-        print_table(results, cpu, headline)
+        print_table(summary)
     return 0
+
+
+def timed(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the times of all configurations, and what this machine can do at best."""
+    cpu = processor()
+    headline = 'bf16' if 'amx_bf16' in cpu.flags else 'float32'
+    clock = process_time if arguments.cpu_time else perf_counter
+    rates = {p: product_rate(p, arguments.threads, clock=clock) for p in OPENVINO_NAMES}
+    bandwidth = copy_rate(arguments.threads)
+    results = {}
+    for network in arguments.networks:
+        for size in arguments.sizes:
+            if size == SHIPPED and network != 'b0':
+                continue
+            print(f'measuring {network} at {size} ...', file=sys.stderr)
+            row = measure(network, size, arguments)
+            work = row.pop('work')
+            for precision, values in row.items():
+                limit = Limit.of(work, precision, rates[precision], bandwidth)
+                values['limit_ms'] = round(limit.milliseconds, 2)
+                values['limit_reached'] = round(limit.milliseconds / values['p50_ms'], 3)
+            row['billion_operations'] = round(work.operations / 1e9, 2)
+            results[f'{network} {size}'] = row
+    first = next(iter(results.values()))
+    return {
+        'precision': headline,
+        **first[headline],
+        'cpu': {
+            'model': cpu.model,
+            'threads': arguments.threads or cpu.threads,
+            'clock': 'cpu' if arguments.cpu_time else 'wall',
+            'flags': cpu.flags,
+            'product_gflops': {p: round(rate / 1e9, 1) for p, rate in rates.items()},
+            'copy_gb_per_s': round(bandwidth / 1e9, 1),
+        },
+        'configurations': results,
+    }
 
 
 def parse_arguments() -> argparse.Namespace:
     """Return what to measure."""
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
     parser.add_argument('--networks', nargs='+', default=['b0', 'b2'], metavar='b0')
-    parser.add_argument('--sizes', nargs='+', default=['480x640', '240x320'], metavar='HxW')
+    parser.add_argument(
+        '--sizes',
+        nargs='+',
+        default=['480x640', '240x320', SHIPPED],
+        metavar='HxW',
+        help='of images and network alike; shipped: the sizes of the network that comes along',
+    )
     parser.add_argument(
         '--weights', type=Path, help='checkpoint (default: the model that comes along, for b0)'
     )
     parser.add_argument('--frames', type=Path, help='folder or bag (default: the sample bag)')
+    parser.add_argument(
+        '--val', type=Path, metavar='DATA', help='compare labels on these validation images'
+    )
     parser.add_argument('--threads', type=int, default=0, help='0 for all')
+    parser.add_argument(
+        '--cpu-time',
+        action='store_true',
+        help="count the CPU's time in one thread, for ratios on a machine that others use too",
+    )
     parser.add_argument('--json', action='store_true', help='one JSON object instead of a table')
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.cpu_time:
+        arguments.threads = 1
+    return arguments
 
 
 def measure(network: str, size_text: str, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return ratios, agreement and times of our graph, by precision."""
+    """Return ratios, agreement and times of our graph, by precision, and its work."""
     model, card = weights(network, arguments.weights)
-    card = resized_card(card, parse_size(size_text))
-    card = replace(card, network_size=card.image_size)
+    if size_text != SHIPPED:
+        card = resized_card(card, parse_size(size_text))
+        card = replace(card, network_size=card.image_size)
     images = frames(card, arguments.frames or sample_bag())
     plain = PlainNetwork(model)
     encoder = InputEncoder(card)
@@ -115,6 +185,7 @@ def measure(network: str, size_text: str, arguments: argparse.Namespace) -> dict
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / 'ours.onnx'
         path.write_bytes(deployment_graph(model, card).SerializeToString())
+        work = count_work(path)
         ours = {
             precision: open_engine(
                 path, 'openvino', precision=precision, threads=arguments.threads
@@ -131,21 +202,67 @@ def measure(network: str, size_text: str, arguments: argparse.Namespace) -> dict
         contenders[f'ours {precision}'] = lambda i, engine=engine: engine.run(
             images[i][0][None], images[i][1][None], present
         )
-    times = interleaved(contenders)
-    return {
+    times = interleaved(contenders, process_time if arguments.cpu_time else perf_counter)
+    rows: dict[str, Any] = {
         precision: {
             'ratio_eager': ratio(times['eager'], times[f'ours {precision}']),
             'ratio_plain_onnx': ratio(times['plain float32'], times[f'ours {precision}']),
             'ratio_same_precision': ratio(times[f'plain {precision}'], times[f'ours {precision}']),
-            'label_agreement': agreement(
-                contenders['eager'], contenders[f'ours {precision}'], len(images)
-            ),
+            # The plain network's logits end at its own size.
+            'label_agreement': None
+            if card.network_size != card.image_size
+            else agreement(contenders['eager'], contenders[f'ours {precision}'], len(images)),
             'p50_ms': round(statistics.median(times[f'ours {precision}']), 2),
             'p50_plain_ms': round(statistics.median(times[f'plain {precision}']), 2),
             'p50_eager_ms': round(statistics.median(times['eager']), 2),
         }
         for precision in ours
     }
+    return {**rows, 'work': work}
+
+
+def validated(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return, by engine and mode, how trained weights agree with themselves before export."""
+    model, card = weights('b0', arguments.weights)
+    samples = open_matching(arguments.val, 'val', card.classes)
+    images = [
+        LabelledFrame(RgbdFrame(sample.rgb, sample.depth_m), sample.labels)
+        for sample in samples.once()
+    ]
+    expected = expectations(Reference(model, card), images, say)
+    engines = {}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / 'ours.onnx'
+        path.write_bytes(deployment_graph(model, card).SerializeToString())
+        checkpoint.save(path.with_suffix('.safetensors'), model, card)
+        for backend, precision in VALIDATED:
+            say(f'{backend} {precision}')
+            source = path if backend == 'openvino' else path.with_suffix('.safetensors')
+            engine = open_engine(source, backend, precision=precision, threads=arguments.threads)
+            agreements = compare(engine, images, expected)
+            engines[f'{backend} {precision}'] = {
+                mode: {**a.summary(), 'miou': round(a.confusion.mean_iou(), 2)}
+                for mode, a in agreements.items()
+            }
+    return {'model': card.name, 'images': len(images), 'engines': engines}
+
+
+def say(text: str) -> None:
+    """Tell a person what is going on."""
+    if sys.stderr.isatty():
+        print(f'\r\x1b[K{text}', end='', file=sys.stderr, flush=True)
+
+
+def print_validation(summary: dict[str, Any]) -> None:
+    """Print the agreement of every engine."""
+    print(f'{summary["model"]}, {summary["images"]} validation images, against float32 as trained')
+    print(f'{"":18} {"":10} {"same labels":>12} {"sure ones":>10} {"mIoU":>7} {"lost":>7}')
+    for engine, modes in summary['engines'].items():
+        for mode, row in modes.items():
+            print(
+                f'{engine:18} {mode:10} {row["total"]:11.3f}% {row["sure"]:9.3f}% '
+                f'{row["miou"]:7.2f} {row["miou_loss"]:7.3f}'
+            )
 
 
 def weights(network: str, path: Path | None) -> tuple[LinearFusion, ModelCard]:
@@ -215,7 +332,9 @@ def compiled(
     return lambda index: request.infer(arrays[index], share_inputs=True)
 
 
-def interleaved(contenders: dict[str, Callable[[int], object]]) -> dict[str, list[float]]:
+def interleaved(
+    contenders: dict[str, Callable[[int], object]], clock: Callable[[], float]
+) -> dict[str, list[float]]:
     """Return the median time in ms of each contender in each run, all taking turns."""
     for run in contenders.values():
         for index in range(WARM_UP):
@@ -225,9 +344,9 @@ def interleaved(contenders: dict[str, Callable[[int], object]]) -> dict[str, lis
         for name, run in contenders.items():
             laps = []
             for index in range(REPEATS):
-                start = perf_counter()
+                start = clock()
                 run(index % FRAMES)
-                laps.append(1e3 * (perf_counter() - start))
+                laps.append(1e3 * (clock() - start))
             times[name].append(statistics.median(laps))
     return times
 
@@ -243,41 +362,35 @@ def agreement(plain: Callable[[int], Any], ours: Callable[[int], Any], count: in
     return round(float(np.mean(shares)), 5)
 
 
-def processor() -> dict[str, Any]:
-    """Return the name of the CPU, its cores and those flags that matter here."""
-    info: dict[str, str] = {}
-    path = Path('/proc/cpuinfo')
-    if path.is_file():
-        lines = (line.partition(':') for line in path.read_text().splitlines())
-        info = {key.strip(): value.strip() for key, _, value in lines}
-    flags = [f for f in info.get('flags', '').split() if f.startswith(('avx', 'amx', 'fma'))]
-    return {
-        'model': info.get('model name', platform.processor()),
-        'threads': torch.get_num_threads(),
-        'flags': flags,
-    }
-
-
-def print_table(results: dict[str, Any], cpu: dict[str, Any], headline: str) -> None:
+def print_table(summary: dict[str, Any]) -> None:
     """Print the results, and the targets beside those they are for."""
+    cpu, headline = summary['cpu'], summary['precision']
     print(f'{cpu["model"]}, {cpu["threads"]} threads, {" ".join(cpu["flags"])}')
-    print(f'median of {RUNS} interleaved runs; this machine is held to {headline}')
+    at_best = ', '.join(f'{rate} in {p}' for p, rate in cpu['product_gflops'].items())
+    print(f'one large product: {at_best} GFLOP/s; copy: {cpu["copy_gb_per_s"]} GB/s')
+    print(f'median of {RUNS} interleaved runs, {cpu["clock"]} time; held to {headline}')
     print(
         f'{"":12} {"":8} {"p50 ms":>8} {"x eager":>8} {"x plain":>8} {"x same":>8} '
-        f'{"labels":>8}  target'
+        f'{"labels":>8} {"limit ms":>9} {"reached":>8}  target'
     )
-    for name, precisions in results.items():
-        for precision, row in precisions.items():
-            target = ''
-            if precision == headline:
-                network, size = name.split()
-                key = (precision, network, size)
-                target = targets_text(TARGETS.get(key) or FLOAT32_TARGETS.get(size))
-            print(
-                f'{name:12} {precision:8} {row["p50_ms"]:8.1f} {row["ratio_eager"]:8.2f} '
-                f'{row["ratio_plain_onnx"]:8.2f} {row["ratio_same_precision"]:8.2f} '
-                f'{row["label_agreement"]:8.2%}  {target}'
-            )
+    for name, row in summary['configurations'].items():
+        for precision in OPENVINO_NAMES:
+            print_row(name, precision, row[precision], is_held=precision == headline)
+
+
+def print_row(name: str, precision: str, row: dict[str, Any], *, is_held: bool) -> None:
+    """Print one line of the table."""
+    network, size = name.split()
+    target = ''
+    if is_held:
+        target = targets_text(TARGETS.get((precision, network, size)) or FLOAT32_TARGETS.get(size))
+    labels = row['label_agreement']
+    print(
+        f'{name:12} {precision:8} {row["p50_ms"]:8.1f} {row["ratio_eager"]:8.2f} '
+        f'{row["ratio_plain_onnx"]:8.2f} {row["ratio_same_precision"]:8.2f} '
+        f'{"" if labels is None else f"{labels:.2%}":>8} {row["limit_ms"]:9.1f} '
+        f'{row["limit_reached"]:8.0%}  {target}'
+    )
 
 
 def targets_text(target: tuple[float, float | None] | None) -> str:
