@@ -41,7 +41,8 @@ EXTRAS = {
     'ray': ['ray'],
     # what SUN RGB-D as published is read with
     'sun': ['h5py', 'scipy'],
-    'test': ['pytest', 'hypothesis', 'mypy', 'ruff', 'h5py', 'scipy'],
+    # a second reader of graphs, beside the engine they are made for
+    'test': ['pytest', 'hypothesis', 'mypy', 'ruff', 'h5py', 'scipy', 'onnxruntime'],
 }
 
 
