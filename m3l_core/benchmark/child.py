@@ -20,6 +20,7 @@ _PATIENCE_S = 10.0
 
 def main() -> int:
     """Run the commands, lists of arguments as JSON; return the first exit code that is not 0."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's `&` turns off
     threading.Thread(target=_end_with_parent, daemon=True).start()
     for command in sys.argv[1:]:
         if code := _run(json.loads(command)):

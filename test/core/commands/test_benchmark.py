@@ -88,7 +88,9 @@ def finished(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with subprocess.Popen(arguments) as killed:
         wait_for(killed, lambda: any(out.glob('runs/*/state.pt')))
         killed.send_signal(signal.SIGKILL)
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as stopped:
+    with subprocess.Popen(
+        arguments, stdout=subprocess.PIPE, text=True, preexec_fn=heed_interrupts
+    ) as stopped:
         wait_for(stopped, lambda: any(GOING_ON in log.read_text() for log in out.glob('logs/*')))
         stopped.send_signal(signal.SIGINT)
         assert 'The same command goes on.' in stopped.communicate()[0]
@@ -97,6 +99,11 @@ def finished(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = subprocess.run([*arguments, '--jobs', '2'], check=False)
     assert done.returncode == 1  # as one run cannot be made
     return out
+
+
+def heed_interrupts() -> None:
+    """Undo what a shell does to what it runs in the background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def wait_for(process: subprocess.Popen[Any], seen: Callable[[], bool]) -> None:
