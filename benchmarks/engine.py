@@ -174,6 +174,7 @@ def parse_arguments() -> argparse.Namespace:
 def measure(network: str, size_text: str, arguments: argparse.Namespace) -> dict[str, Any]:
     """Return ratios, agreement and times of our graph, by precision, and its work."""
     model, card = weights(network, arguments.weights)
+    card = replace(card, calibration=None)  # the plain network knows of none
     if size_text != SHIPPED:
         card = resized_card(card, parse_size(size_text))
         card = replace(card, network_size=card.image_size)
