@@ -8,6 +8,7 @@ that is done: pycuda aborts the process when a thread ends with a context still 
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
+import ctypes
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any, TYPE_CHECKING
@@ -27,8 +28,7 @@ _DEVICE = 0
 
 _retaining = Lock()
 _retained: list[Any] = []
-"""The primary context, once it was asked for. It is not detached: pycuda's own account of what is
-current would go wrong."""
+"""The primary context, once it was asked for; kept for good."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,11 @@ def _primary_context() -> Any:  # noqa: ANN401  # pycuda is not typed
     with _retaining:
         if not _retained:
             cuda.init()
-            _retained.append(cuda.Device(_DEVICE).retain_primary_context())
+            context = cuda.Device(_DEVICE).retain_primary_context()
+            # Also when Python ends: pycuda's destructor detaches as one does from contexts that
+            # were created, and warns when CUDA refuses that; detach() would leave it current.
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(context))
+            _retained.append(context)
         return _retained[0]
 
 

@@ -13,6 +13,7 @@ import sys
 from threading import Thread
 from types import ModuleType
 from typing import Any, TYPE_CHECKING
+import weakref
 
 from fake_gpu import FakeGpu, SHAPE
 import numpy as np
@@ -151,6 +152,16 @@ def test_every_thread_ends_with_no_context_of_its_own(gpu: FakeGpu, tiny_card: M
     in_thread(lambda: engines[0].close(), 'closes')
     assert gpu.depths == {'opens': 0, 'runs': 0, 'closes': 0}
     assert gpu.memory == {}
+
+
+def test_primary_context_is_never_destroyed(gpu: FakeGpu, tiny_card: ModelCard) -> None:
+    """Not even when Python ends and clears every module: pycuda would detach it wrongly."""
+    assert gpu
+    open_engine(tiny_card).close()
+    context = weakref.ref(ours('tensorrt_cuda')._retained[0])
+    ours('tensorrt_cuda')._retained.clear()
+    gc.collect()
+    assert context() is not None
 
 
 def test_primary_context_is_retained_once(gpu: FakeGpu, tiny_card: ModelCard) -> None:
