@@ -128,30 +128,47 @@ import os, sqlite3, sys
 database = sqlite3.connect(sys.argv[1])
 database.execute('PRAGMA journal_mode = WAL')
 for line in sys.stdin.read().splitlines():
-    database.execute(line)
+    if line == 'take in':
+        database.commit()
+        database.execute('PRAGMA wal_checkpoint(RESTART)')
+    else:
+        database.execute(line)
 database.commit()
-database.execute("INSERT INTO messages VALUES(99, 1, 99, x'00')")  # never committed
+database.execute('PRAGMA cache_size = 1')  # so that what is never committed is written, too
+for number in range(int(sys.argv[2])):
+    database.execute('INSERT INTO messages VALUES(?, 1, 99, zeroblob(9000))', (100 + number,))
 os._exit(9)
 """
 
 
-def test_what_a_killed_recorder_had_only_written_ahead_is_read(tmp_path: Path) -> None:
-    """Recorders with the preset `resilient` do; an ordinary reader would find an empty file."""
-    statements = []
+@pytest.mark.parametrize(
+    ('count', 'taken_in', 'uncommitted'),
+    [(5, 0, 20), (5, 3, 20), (39, 37, 0)],  # in the last, old pages follow the new ones
+)
+def test_what_a_killed_recorder_had_only_written_ahead_is_read(
+    tmp_path: Path, count: int, taken_in: int, uncommitted: int
+) -> None:
+    """Recorders with the preset `resilient` do; an ordinary reader would miss it."""
+    file = tmp_path / 'bag.db3'
     memory = sqlite3.connect(':memory:')
     write_schema(memory)
-    for index in range(5):
-        data = bytes(STORE.serialize_cdr(image(STORE, index), IMAGE)).hex()
-        statements.append(f"INSERT INTO messages VALUES({index + 1}, 1, {10 + index}, x'{data}')")
     lines = [line for line in memory.iterdump() if line.startswith(('CREATE', 'INSERT'))]
+    for index in range(count):
+        if index and index == taken_in:
+            lines.append('take in')
+        data = bytes(STORE.serialize_cdr(image(STORE, index), IMAGE)).hex()
+        lines.append(f"INSERT INTO messages VALUES({index + 1}, 1, {10 + index}, x'{data}')")
     subprocess.run(
-        [sys.executable, '-c', KILLED_RECORDER, tmp_path / 'bag.db3'],
-        input='\n'.join([*lines, *statements]), text=True, check=False,
+        [sys.executable, '-c', KILLED_RECORDER, file, str(uncommitted)],
+        input='\n'.join(lines), text=True, check=False,
     )  # fmt: skip
-    assert (tmp_path / 'bag.db3-wal').stat().st_size > 5 * noise(0).size
-    with Bag(tmp_path) as bag:
-        assert expect_images(bag) == 5
-        assert 'has no metadata.yaml' in bag.warnings[0]
+    assert (tmp_path / 'bag.db3-wal').stat().st_size > 10 * noise(0).size
+    for path in (tmp_path, file):
+        with Bag(path) as bag:
+            assert expect_images(bag) == count
+            assert bag.warnings[-1] == (
+                f'{file}: ends early; {count} messages are whole. Run: ros2 bag reindex'
+            )
 
 
 def test_damaged_pages_cost_what_was_in_them_and_no_more(tmp_path: Path) -> None:
