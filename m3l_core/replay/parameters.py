@@ -25,7 +25,7 @@ class EngineSettings:
 
     model: str = ''
     backend: Literal['auto', 'openvino', 'torch', 'tensorrt'] = 'auto'
-    precision: Literal['auto', 'float32', 'bf16', 'fp16'] = 'auto'
+    precision: Literal['auto', 'float32', 'float16', 'bf16'] = 'auto'
     threads: int = 0
     rgb_transport: Literal['', 'raw', 'compressed'] = ''
     """Of two topics with one camera's images, the one to read; empty takes raw where it is."""
