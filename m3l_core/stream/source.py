@@ -72,6 +72,8 @@ class Source:
         """Arrival that ended the last gap of more than 2.5 periods."""
         self.run_length = 0
         """Images since then."""
+        self.back_ns = 0
+        """Arrival that ended the last silence for which the stream was stale."""
         self.content.restart()
         self.forget_stamps()
 
@@ -102,6 +104,8 @@ class Source:
         if self.last_ns is None or not self.is_coming(now_ns):
             self.running_since_ns = now_ns
             self.run_length = 0
+        if self.last_ns is not None and now_ns - self.last_ns > self.stale_after_ns:
+            self.back_ns = now_ns
         self.run_length += 1
         if self.last_ns is not None and self._newest_ns is not None:
             self.period.learn(time_ns - self._newest_ns, now_ns - self.last_ns)

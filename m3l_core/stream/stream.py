@@ -283,7 +283,8 @@ class Stream:
         for resolved in batch:
             self._count(resolved, now_ns)
         lag_ns = None if late is None else self._pairing.lag_of_late(late, rhythm)
-        if lag_ns is not None:
+        # What was due while depth hung tells for how long, and not how late depth comes.
+        if lag_ns is not None and now_ns - lag_ns >= self._watch.depth.back_ns:
             self._watch.coupling.met(lag_ns, now_ns)
         leads = self._depth_leads(now_ns, rhythm)
         batch = self._without_probe(batch, leads=leads)

@@ -25,8 +25,8 @@ _STALE_S, _STALE_PERIODS = 0.3, 4
 _TOLD_S = 0.1
 """For the last image before a failure, and for the new mode to arrive."""
 
-_RECOVERED_S = 1.0
-"""Pairs for 0.5 s, the wait of the first, and what is learned anew."""
+_RECOVERED_S = 1.5
+"""Pairs for 0.5 s, and a second for a process that has just started to come into its rhythm."""
 
 
 @dataclass(frozen=True)
@@ -123,9 +123,9 @@ def gap_rows(
 ) -> list[GapRow]:
     """Return the longest gap between labels after each event beside the promised one.
 
-    The promise: so many periods, the wait for a partner, and the engine's time (p99). The mode
-    follows when the silence has lasted long enough, or a second after the first image of the
-    last camera to return.
+    The promise: so many periods, the wait for a partner, and the engine's time (its p99, or that
+    for the label that ended the gap). The mode follows when the silence has lasted long enough, or
+    1.5 s after the first image of the last camera to return.
 
     Args:
         events: In order of time.
@@ -148,7 +148,9 @@ def gap_rows(
             GapRow(
                 event,
                 gap[1] - gap[0],
-                event.periods * period_s + _longest_wait(waits_s, event.at_s, end) + engine_s,
+                event.periods * period_s
+                + _longest_wait(waits_s, event.at_s, end)
+                + max(engine_s, _engine_s(masks, gap[1])),
                 _switched_after(modes, event, end),
                 _mode_promise(event, arrivals_s, period_s, end),
                 sum(max(0.0, min(last, gap[1]) - max(first, gap[0])) for first, last in pauses_s),
@@ -156,6 +158,11 @@ def gap_rows(
             )
         )
     return rows
+
+
+def _engine_s(masks: Sequence[MaskRecord], at_s: float) -> float:
+    """Return how long the engine took for the label that arrived at a time."""
+    return max((mask.engine_ms / 1e3 for mask in masks if mask.arrival_s == at_s), default=0.0)
 
 
 def _mode_promise(

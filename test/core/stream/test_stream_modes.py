@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from stream_simulation import camera, DEPTH, EPOCH_NS, ms, RGB, simulate
 
@@ -234,3 +236,16 @@ def test_a_jump_of_the_clock_begins_anew() -> None:
         Mode.RGBD,
     ]
     assert word(stream) == 'recovered'
+
+
+@pytest.mark.parametrize('hz', [10.0, 30.0])
+def test_depth_that_hung_is_used_again_at_once_though_it_catches_up(hz: float) -> None:
+    """A process that was stopped sends all that was due meanwhile in a burst when it goes on."""
+    hung = [
+        replace(image, arrival_ns=ms(6000) + number) if image.arrival_ns >= ms(3000) else image
+        for number, image in enumerate(camera(DEPTH, hz=hz, end_ms=6000, lag_ms=20))
+    ]
+    after = camera(DEPTH, hz=hz, start_ms=6000, end_ms=9000, lag_ms=20)
+    run = simulate(camera(RGB, hz=hz, end_ms=9000), [*hung, *after], until_ms=8900)
+    assert run.path == [Mode.RGB_ONLY, Mode.RGBD, Mode.RGB_ONLY, Mode.RGBD]
+    assert run.transitions[-1].at_ns <= ms(6000 + 500 + 3 * 1000 / hz)
