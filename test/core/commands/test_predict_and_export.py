@@ -37,7 +37,8 @@ def test_predict_writes_labels_and_overlay(
 ) -> None:
     rgb = '-' if given == 'depth' else frame_folder / 'rgb' / '0001.png'
     depth = [] if given == 'color' else [frame_folder / 'depth' / '0001.png']
-    assert predict(tiny_files, rgb, *depth, out=tmp_path / 'out') == 0
+    options = ['--backend', 'openvino']
+    assert predict(tiny_files, rgb, *depth, *options, out=tmp_path / 'out') == 0
     labels = cv2.imread(str(tmp_path / 'out' / 'labels.png'), cv2.IMREAD_UNCHANGED)
     overlay = cv2.imread(str(tmp_path / 'out' / 'overlay.png'))
     assert (labels.shape, overlay.shape) == ((64, 96), (64, 96, 3))

@@ -18,7 +18,7 @@ from m3l_core.errors import EngineError, FrameError, M3lError, ModelError
 from m3l_core.export.onnx import deployment_graph, set_card
 from m3l_core.model_card import CARD_KEY
 from m3l_core.network import LinearFusion
-from m3l_core.runtime import open_engine, Segmenter
+from m3l_core.runtime import choosing, open_engine, Segmenter
 from m3l_core.runtime.parity import MODES, without_missing
 
 if TYPE_CHECKING:
@@ -54,13 +54,16 @@ def test_half_precision_gives_nearly_the_same_labels(tiny_files: Path, frame: Rg
     assert np.mean(labels[2] == labels[3]) > 0.9
 
 
-def test_auto_takes_openvino_for_onnx_and_torch_for_a_checkpoint(tiny_files: Path) -> None:
+def test_auto_takes_openvino_for_onnx_and_torch_for_a_checkpoint(
+    tiny_files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choosing, 'has_gpu', lambda: False)
     assert open_engine(tiny_files).backend == 'openvino'
     assert open_engine(tiny_files.with_suffix('.safetensors')).backend == 'torch'
 
 
 def test_engine_says_what_it_runs(tiny_files: Path, tiny_card: ModelCard) -> None:
-    engine = open_engine(tiny_files, precision='float32', threads=1)
+    engine = open_engine(tiny_files, 'openvino', precision='float32', threads=1)
     assert (engine.backend, engine.precision) == ('openvino', 'float32')
     as_made = replace(engine.card, weights_sha256='', ranges=None)
     assert as_made == replace(tiny_card, precision='float16')
