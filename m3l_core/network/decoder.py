@@ -51,9 +51,8 @@ class Decoder(nn.Module):
             # Two linear maps in a row are one, with a C x D matrix in place of a D x D one.
             tokens = F.linear(to_tokens(features), weight @ linear.weight, weight @ linear.bias)
             image = to_image(tokens, *features.shape[-2:])
-            if image.shape[-2:] == size:
-                fused = image
-            else:
-                fused = fused + F.interpolate(image, size, mode='bilinear', align_corners=False)
+            if image.shape[-2:] != size:
+                image = F.interpolate(image, size, mode='bilinear', align_corners=False)
+            fused = fused + image
         logits: Tensor = self.classify(self.dropout(F.relu(self.norm(fused))))
         return logits

@@ -102,3 +102,13 @@ def test_dropout_and_drop_path_act_in_training_only() -> None:
         assert not torch.equal(model(rgb, depth).rgb, model(rgb, depth).rgb)
         model.eval()
         assert torch.equal(model(rgb, depth).rgb, model(rgb, depth).rgb)
+
+
+def test_scales_of_equal_size_are_all_added(tiny: LinearFusion) -> None:
+    dims = tiny.architecture.embed_dims
+    generator = torch.Generator().manual_seed(0)
+    pyramid = [torch.randn(1, channels, 2, 2, generator=generator) for channels in dims]
+    logits = tiny.decoder(pyramid)
+    for scale in range(len(dims)):
+        without = [torch.zeros_like(x) if i == scale else x for i, x in enumerate(pyramid)]
+        assert (tiny.decoder(without) != logits).any(), scale
