@@ -22,7 +22,7 @@ WORTH_KEEPING = 0.02
 """Score in [0, 1] of a token below which the other stream's is taken; the paper's."""
 
 SPARSITY = 0.01
-"""Weight of the mean score of an exchange among the losses."""
+"""Weight of the mean score of an exchange among the losses; see `TokenExchange.sparsity`."""
 
 
 class ModalityLayerNorm(nn.Module):
@@ -106,8 +106,13 @@ class TokenExchange(nn.Module):
     the labels need; a gradient of its own pulls it toward 0.
     """
 
+    sparsity: float
+    """Weight of the mean score among the losses. Where the gradients of n processes are summed,
+    each has to give an n-th."""
+
     def __init__(self, channels: int) -> None:
         super().__init__()
+        self.sparsity = SPARSITY
         self.norm = nn.LayerNorm(channels)
         self.score = nn.Sequential(
             nn.Linear(channels, channels // 2),
@@ -120,8 +125,8 @@ class TokenExchange(nn.Module):
         """Return the tokens `(M*B, N, C)` after the exchange, of those after a block."""
         score = self.score(self.norm(x))
         if score.requires_grad:
-            # The gradient of SPARSITY times the mean score: a loss that no trainer has to add.
-            score.register_hook(lambda gradient: gradient + SPARSITY / gradient.numel())
+            # The gradient of `sparsity` times the mean score: a loss that no trainer has to add.
+            score.register_hook(lambda gradient: gradient + self.sparsity / gradient.numel())
         own = (x * score).unflatten(0, (MODALITIES, -1))
         keep = (score >= WORTH_KEEPING).unflatten(0, (MODALITIES, -1))
         return torch.where(keep, own, own.flip(0)).flatten(0, 1)

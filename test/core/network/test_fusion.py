@@ -141,6 +141,16 @@ def test_scores_are_pulled_toward_zero() -> None:
     torch.testing.assert_close(score.grad, expected, rtol=0, atol=1e-6)
 
 
+def test_a_trainer_may_share_the_pull_among_processes() -> None:
+    score = torch.full((2, 5, 1), 0.5, requires_grad=True)
+    exchange = exchange_of(score)
+    assert exchange.sparsity == SPARSITY
+    exchange.sparsity /= 4
+    exchange(torch.ones(2, 5, 4)).sum().backward()
+    expected = torch.full((2, 5, 1), 4 + SPARSITY / 40)
+    torch.testing.assert_close(score.grad, expected, rtol=0, atol=1e-6)
+
+
 @pytest.mark.parametrize('fusion', ['rgb', 'depth', 'tokens'])
 def test_only_linear_fusion_is_deployed(
     tiny_model: LinearFusion, tiny_card: ModelCard, fusion: Fusion
