@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal, TYPE_CHECKING
 
 from m3l_core.errors import ModelError
@@ -65,4 +66,5 @@ def load_plain(path: Path, which: Which = 'teacher') -> Network:
     model, card = checkpoint.load(weights)
     if which == 'student':
         checkpoint.load_state(weights.with_name(STATE), which, model)
+        card = replace(card, calibration=None)  # the file's calibration is its teacher's
     return model, card

@@ -18,8 +18,10 @@ from m3l_core.cli import main  # noqa: E402
 from m3l_core.evaluate.conventions import CONVENTIONS  # noqa: E402
 from m3l_core.evaluate.corruptions import CORRUPTIONS  # noqa: E402
 from m3l_core.evaluate.record import read_card  # noqa: E402
+from m3l_core.evaluate.weights import load_plain  # noqa: E402
 from m3l_core.frames import RgbdFrame  # noqa: E402
-from m3l_core.model_card import ModelCard  # noqa: E402
+from m3l_core.metrics import CONDITIONS  # noqa: E402
+from m3l_core.model_card import Calibration, ModeCalibration, ModelCard  # noqa: E402
 from m3l_core.network import LinearFusion  # noqa: E402
 
 Capture = pytest.CaptureFixture[str]
@@ -75,6 +77,17 @@ def test_a_run_is_scored_as_teacher_and_as_student(
     predicted = np.array(student['confusion']['both']).sum(0)
     assert predicted[12] == predicted.sum()
     assert np.array(teacher['confusion']['both']).sum(0)[12] < predicted.sum()
+
+
+def test_the_student_is_scored_without_the_calibration_of_the_teacher(
+    run_folder: Path, tiny_model: LinearFusion, tiny_card: ModelCard
+) -> None:
+    depth_alone = ModeCalibration(rgb_share=0.0, temperature=5.0)
+    calibration = Calibration(**dict.fromkeys(CONDITIONS, depth_alone))
+    file = run_folder / 'm3l.safetensors'
+    checkpoint.save(file, tiny_model, replace(tiny_card, calibration=calibration))
+    assert load_plain(file, 'teacher')[1].calibration == calibration
+    assert load_plain(file, 'student')[1].calibration is None
 
 
 def test_the_student_is_never_scored_on_test_nor_recorded(
