@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from typing import TYPE_CHECKING
 import weakref
+
+from m3l_core.data.memory import memory_of_the_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,12 +39,8 @@ class Room:
             self._left += size
 
 
-def _half_of_memory() -> int:
-    return os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') // 2
-
-
-OF_THE_PROCESS = Room(_half_of_memory())
-"""What all data sets of a process keep together: half of the machine's memory, in use or not."""
+OF_THE_PROCESS = Room(memory_of_the_process() // 2)
+"""What all data sets of a process keep together: half of its part of the machine's memory."""
 
 
 class Keeper:
