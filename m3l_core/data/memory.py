@@ -16,7 +16,7 @@ def memory_of_the_process(root: Path = Path('/')) -> int:
         root: Where `proc` and `sys` are.
     """
     physical = os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')
-    return min(physical, *_limits(root)) // int(os.environ.get('LOCAL_WORLD_SIZE', '1'))
+    return min([physical, *_limits(root)]) // int(os.environ.get('LOCAL_WORLD_SIZE', '1'))
 
 
 def _limits(root: Path) -> list[int]:
