@@ -7,11 +7,12 @@ from typing import Any, TYPE_CHECKING
 
 import torch
 
+from m3l_core.network.fusion import SPARSITY, TokenExchange
 from m3l_core.network.inputs import InputEncoder
 from m3l_core.train.methods import make_method
 from m3l_core.train.methods.method import Images, Networks, Setting, StepImages
 from m3l_core.train.methods.supervised import Supervised
-from m3l_core.train.parallel import all_sum, gather, rank, sum_gradients
+from m3l_core.train.parallel import all_sum, gather, rank, sum_gradients, world_size
 from m3l_core.train.schedule import make_optimizer, set_rate
 from m3l_core.train.start import initial_peer
 from m3l_core.train.teacher import follow
@@ -55,6 +56,10 @@ class Learner:
             self.peer = peer.to(device)
         self._card = card
         self._in_training = [network for network in (self.student, self.peer) if network]
+        for network in self._in_training:
+            for module in network.modules():
+                if isinstance(module, TokenExchange):  # gradients are summed over processes
+                    module.sparsity = SPARSITY / world_size()
         self._optimizer = make_optimizer(self._in_training, config.schedule)
         self._precision = getattr(torch, config.precision)
         self._class_weights = class_weights.to(device)
