@@ -178,6 +178,7 @@ def _pack(arguments: argparse.Namespace) -> int:
 def _split(arguments: argparse.Namespace) -> int:
     from m3l_core.data.label_lists import write_label_lists
     from m3l_core.data.opening import open_samples
+    from m3l_core.data.scenes import images_of_scenes
 
     if arguments.seeds < 1:
         raise DataError(f'--seeds: expected at least 1, got {arguments.seeds}.')
@@ -193,11 +194,11 @@ def _split(arguments: argparse.Namespace) -> int:
             force=arguments.force,
             on_image=advance,
         )
-    scenes = len(set(folder.scenes))
-    print(f'{folder.root}: {folder.name}, {len(folder)} images of {scenes} scenes')
+    all_of_them = images_of_scenes(len(folder), len(set(folder.scenes)))
+    print(f'{folder.root}: {folder.name}, {all_of_them}')
     for made in lists:
         about = f', rarest {made.rarest} in {made.shown}' if made.rarest else ''
-        print(f'  {made.path}: {made.count} images of {made.scenes} scenes{about}')
+        print(f'  {made.path}: {images_of_scenes(made.count, made.scenes)}{about}')
     return 0
 
 

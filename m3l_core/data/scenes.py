@@ -35,6 +35,15 @@ def scenes_by_name(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(scenes[name] for name in names)
 
 
+def images_of_scenes(images: int, scenes: int) -> str:
+    """Return so many images and scenes in words, such as '1 image of 1 scene'."""
+    return f'{_counted(images, "image")} of {_counted(scenes, "scene")}'
+
+
+def _counted(number: int, what: str) -> str:
+    return f'{number} {what}' if number == 1 else f'{number} {what}s'
+
+
 def _runs(series: Sequence[tuple[int, str]]) -> dict[str, str]:
     """Return the first name of the run of each name; `series` is sorted by number."""
     gaps = [after - before for (before, _), (after, _) in pairwise(series)]

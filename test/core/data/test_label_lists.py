@@ -27,8 +27,8 @@ def test_lists_hold_what_few_labels_chooses(
         chosen, _ = few_labels(samples, 9, seed=seed)
         assert open_samples(plain_folder, str(more)).ids == tuple(samples.ids[i] for i in chosen)
     told = capsys.readouterr().out
-    assert 'mine, 12 images of 1 scenes' in told
-    assert f'{out}/labels_4_seed_0.txt: 4 images of 1 scenes, rarest shelf in 4' in told
+    assert 'mine, 12 images of 1 scene' in told
+    assert f'{out}/labels_4_seed_0.txt: 4 images of 1 scene, rarest shelf in 4' in told
 
 
 def test_images_without_labels_are_put_in_an_order_to_label_them(
