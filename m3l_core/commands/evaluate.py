@@ -158,7 +158,9 @@ def run(arguments: argparse.Namespace) -> int:
     title = f'{about["model"]}, {about["engine"]}, {samples.name} {arguments.split}'
     sensors = list(dict.fromkeys(arguments.degrade))
     images = _tracked(samples, title)
-    results = evaluate(Segmenter(engine), images, samples.classes, sensors=sensors)
+    results = evaluate(
+        Segmenter(engine), images, samples.classes, scenes=samples.scenes, sensors=sensors
+    )
     robustness = _robustness(arguments, plain, samples)
     # Written before anything is shown: a reader that closes the pipe would else be uncounted.
     if record is not None:
@@ -268,7 +270,9 @@ def _robustness(
     if arguments.conventions:
         means = _means(arguments, plain)
         images = _tracked(samples, 'conventions of missing')
-        robustness.conventions = score_conventions(*plain, images, means, precision=precision)
+        robustness.conventions = score_conventions(
+            *plain, images, means, scenes=samples.scenes, precision=precision
+        )
     if arguments.noise:
         images = _tracked(samples, 'missing and noisy values')
         robustness.corruptions = score_corruptions(*plain, images, precision=precision)

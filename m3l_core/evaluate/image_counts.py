@@ -32,17 +32,21 @@ class ImageCounts:
         ids: The names of the N images.
         classes: The names of the K classes.
         counts: `(N, K, K + 1)` of each condition, see `metrics.confusion_counts`.
+        scenes: The scene of each image; none if only their names tell.
     """
 
     ids: tuple[str, ...]
     classes: tuple[str, ...]
     counts: dict[str, NDArray[np.int64]]
+    scenes: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, evaluation: Evaluation) -> ImageCounts:
         """Return what was counted in an evaluation."""
         counts = {name: np.stack(scores.counts) for name, scores in evaluation.scores.items()}
-        return cls(tuple(evaluation.ids), evaluation.classes.names, counts)
+        return cls(
+            tuple(evaluation.ids), evaluation.classes.names, counts, tuple(evaluation.scenes)
+        )
 
     def expect_images(self, ids: Sequence[str], classes: Sequence[str], where: str) -> None:
         """Check that these are the counts of those images; `where` names ours in the error.
@@ -61,6 +65,8 @@ class ImageCounts:
         """Write them into the npz file `path`, whole or not at all."""
         file = io.BytesIO()
         arrays: dict[str, Any] = {'ids': np.array(self.ids), 'classes': np.array(self.classes)}
+        if self.scenes:
+            arrays['scenes'] = np.array(self.scenes)
         for name, of_condition in self.counts.items():
             arrays[f'counts_{name}'] = of_condition.astype(np.uint32)
         np.savez_compressed(file, **arrays)
@@ -81,6 +87,8 @@ class ImageCounts:
                     if name.startswith('counts_')
                 }
                 ids, classes = tuple(file['ids'].tolist()), tuple(file['classes'].tolist())
+                # Files of before scenes were noted hold none.
+                scenes = tuple(file['scenes'].tolist()) if 'scenes' in file.files else ()
         except (OSError, ValueError, KeyError, AttributeError, EOFError, zipfile.BadZipFile) as e:
             raise DataError(
                 f'{path}: cannot be read as counts of images: {e}. Expected a file of '
@@ -90,4 +98,6 @@ class ImageCounts:
         if not counts or any(of_one.shape != shape for of_one in counts.values()):
             shapes = ', '.join(f'{name} {c.shape}' for name, c in counts.items()) or 'none'
             raise DataError(f'{path}: expected counts of shape {shape}, got {shapes}.')
-        return cls(ids, classes, counts)
+        if len(scenes) not in {0, len(ids)}:
+            raise DataError(f'{path}: expected {len(ids)} scenes, got {len(scenes)}.')
+        return cls(ids, classes, counts, scenes)

@@ -6,7 +6,6 @@ recordings nearly are. Dimensions: N images, K classes.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,16 +23,14 @@ if TYPE_CHECKING:
 _RESAMPLES = 2000
 
 
-def blocks_of(ids: Sequence[str]) -> NDArray[np.int64]:
-    """Return the block of each image `(N,)`, from 0: a run of consecutive numbers is one.
+def blocks_of(scenes: Sequence[str]) -> NDArray[np.int64]:
+    """Return the block of each image `(N,)`, from 0: those of one scene are one.
 
     Args:
-        ids: In the order of the list; one that ends in no number is a block of its own.
+        scenes: The scene of each image.
     """
-    blocks = np.zeros(len(ids), np.int64)
-    for index in range(1, len(ids)):
-        blocks[index] = blocks[index - 1] + (not _follows(ids[index], ids[index - 1]))
-    return blocks
+    numbers = {scene: number for number, scene in enumerate(dict.fromkeys(scenes))}
+    return np.array([numbers[scene] for scene in scenes], np.int64)
 
 
 def mean_iou_intervals(
@@ -97,13 +94,3 @@ def percentiles(values: NDArray[np.float64]) -> Interval:
     """Return the 2.5th and 97.5th percentile of draws."""
     low, high = np.nanpercentile(values, [2.5, 97.5])
     return float(low), float(high)
-
-
-def _follows(name: str, previous: str) -> bool:
-    one, other = (re.fullmatch(r'(.*?)(\d+)', text, re.DOTALL) for text in (name, previous))
-    return (
-        one is not None
-        and other is not None
-        and one[1] == other[1]
-        and int(one[2]) == int(other[2]) + 1
-    )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from m3l_core.data.scenes import scenes_by_name
 from m3l_core.errors import DataError
 from m3l_core.evaluate.intervals import blocks_of, draw_blocks, drawn_scores, percentiles
 from m3l_core.metrics import CONDITIONS
@@ -53,9 +54,9 @@ def paired_interval(
 ) -> dict[str, Paired]:
     """Return the gain of one method over another in each condition, and in `mm_robust`.
 
-    Seeds are drawn with replacement, and with them the pairs of runs; then blocks of images, the
-    same ones for every run, as the runs share them. Few seeds make the interval too narrow, for
-    which `t_interval` stands beside it.
+    Seeds are drawn with replacement, and with them the pairs of runs; then scenes, the same ones
+    for every run, as the runs share them. If no run knows them, names tell. Few seeds make the
+    interval too narrow, for which `t_interval` stands beside it.
 
     Args:
         ours: The counts of a method's runs, one for each seed.
@@ -66,7 +67,8 @@ def paired_interval(
         DataError: If the numbers of runs differ, or their images or classes.
     """
     _expect_alike(ours, theirs)
-    blocks = blocks_of(ours[0].ids)
+    known = (run.scenes for run in (*ours, *theirs) if run.scenes)
+    blocks = blocks_of(next(known, scenes_by_name(ours[0].ids)))
     all_once = np.ones((1, int(blocks.max()) + 1))
     gains = _gains(ours, theirs, blocks, all_once)
     draws = draw_blocks(blocks, seed)

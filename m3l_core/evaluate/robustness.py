@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from m3l_core.data.scenes import scenes_by_name
 from m3l_core.evaluate.conventions import CONVENTIONS
 from m3l_core.evaluate.corruptions import CORRUPTIONS
 from m3l_core.evaluate.plain import PlainEngine
@@ -13,7 +14,7 @@ from m3l_core.metrics import CONDITIONS
 from m3l_core.runtime.segmenter import Segmenter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from torch import Tensor
 
@@ -29,6 +30,7 @@ def score_conventions(
     samples: Iterable[Sample],
     means: tuple[Tensor, Tensor],
     *,
+    scenes: Sequence[str] = (),
     precision: str = 'auto',
 ) -> dict[Convention, Evaluation]:
     """Return the evaluation under each convention; with both images they are the same.
@@ -38,6 +40,7 @@ def score_conventions(
         card: What it is.
         samples: Labelled images of its classes.
         means: From `plain.mean_inputs`.
+        scenes: See `scoring.evaluate`.
         precision: See `PlainEngine`.
     """
     segmenters = {
@@ -62,7 +65,8 @@ def score_conventions(
                 )
                 result = segmenter.segment(frame)
                 scores[convention][name].add(result, sample.labels, len(card.classes))
-    return {c: Evaluation(card.classes, of_one, ids) for c, of_one in scores.items()}
+    scenes = scenes or scenes_by_name(ids)
+    return {c: Evaluation(card.classes, of_one, ids, scenes) for c, of_one in scores.items()}
 
 
 def score_corruptions(

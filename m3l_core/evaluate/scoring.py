@@ -9,6 +9,7 @@ from typing import Any, TYPE_CHECKING
 import numpy as np
 
 from m3l_core.data.degrade import degraded
+from m3l_core.data.scenes import scenes_by_name
 from m3l_core.errors import ModelError
 from m3l_core.evaluate.intervals import blocks_of, mean_iou_intervals
 from m3l_core.frames import RgbdFrame
@@ -72,6 +73,8 @@ class Evaluation:
     classes: ClassSet
     scores: dict[str, Scores]
     ids: list[str]
+    scenes: Sequence[str]
+    """Of each image; those of one scene are drawn together for the intervals."""
 
     @property
     def mean_iou(self) -> dict[str, float]:
@@ -92,12 +95,7 @@ class Evaluation:
     def intervals(self) -> dict[str, Interval]:
         """The 95 % interval of each condition's mIoU and of `mm_robust`; see `intervals`."""
         counts = {name: np.stack(scores.counts) for name, scores in self.scores.items()}
-        return mean_iou_intervals(counts, blocks_of(self.ids))
-
-    @property
-    def runs(self) -> int:
-        """How many runs of images the intervals draw from; see `intervals.blocks_of`."""
-        return int(blocks_of(self.ids)[-1]) + 1
+        return mean_iou_intervals(counts, blocks_of(self.scenes))
 
     def summary(self, min_confidence: float = MIN_CONFIDENCE) -> dict[str, Any]:
         """Return the numbers that belong in a card: percent, but for calibration's shares.
@@ -163,6 +161,7 @@ def evaluate(
     samples: Iterable[Sample],
     classes: ClassSet,
     *,
+    scenes: Sequence[str] = (),
     sensors: Sequence[str] = (),
 ) -> dict[str, Evaluation]:
     """Return the scores of an engine on labelled images, at the size of their labels.
@@ -171,6 +170,7 @@ def evaluate(
         segmenter: The engine, as a robot runs it.
         samples: The data set.
         classes: What the labels of `samples` mean.
+        scenes: The scene of each sample; if there are none given, their names tell.
         sensors: Names of other depth sensors, from `degrade.SENSORS`, to score as well.
 
     Returns:
@@ -193,7 +193,8 @@ def evaluate(
         ids.append(sample.name)
         for sensor, of_sensor in scores.items():
             _score(segmenter, sample, sensor, of_sensor)
-    return {sensor: Evaluation(classes, of_sensor, ids) for sensor, of_sensor in scores.items()}
+    scenes = scenes or scenes_by_name(ids)
+    return {name: Evaluation(classes, of_one, ids, scenes) for name, of_one in scores.items()}
 
 
 def _score(segmenter: Segmenter, sample: Sample, sensor: str, scores: dict[str, Scores]) -> None:

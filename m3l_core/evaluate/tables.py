@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from m3l_core.data.scenes import images_of_scenes
 from m3l_core.evaluate.conventions import best_convention
 from m3l_core.evaluate.paired import paired_interval
 from m3l_core.evaluate.scoring import AS_RECORDED, WELL_KNOWN
@@ -54,11 +55,11 @@ def print_tables(
     below = 'no training labels to compute it from' if floor is None else f'{floor:.1f} %'
     console.print(
         f'MM-Robust {_scored(result.mm_robust, result.intervals.get("mm_robust"))} % over '
-        f'{len(result.ids)} images in {_runs(result.runs)}.\n'
+        f'{images_of_scenes(len(result.ids), len(set(result.scenes)))}.\n'
         f'{convention.describe()}\n'
         f'Expected mIoU if each modality fails with probability {_expected(result)}.\n'
         f'A network that looks at nothing: {below}.'
-        + (' Brackets: 95 % interval over the runs.' if result.intervals else '')
+        + (' Brackets: 95 % interval over the scenes.' if result.intervals else '')
     )
 
 
@@ -66,20 +67,16 @@ def print_gain(ours: ImageCounts, theirs: ImageCounts, name: str) -> None:
     """Print how much better one model is than another, the one of the counts `name`."""
     table = _table(f'gain over {name}, in points of mIoU', '', 'gain', '95 % interval')
     for condition, paired in paired_interval([ours], [theirs]).items():
-        ends = 'one run only' if paired.interval is None else '{:+.1f} to {:+.1f}'
+        ends = 'one scene only' if paired.interval is None else '{:+.1f} to {:+.1f}'
         table.add_row(
             condition.replace('_', ' '), f'{paired.gain:+.1f}', ends.format(*paired.interval or ())
         )
-    table.caption = 'over the runs of images; what another seed would give is not in it'
+    table.caption = 'over the scenes; what another seed would give is not in it'
     Console().print(table)
 
 
 def _expected(result: Evaluation) -> str:
     return ', '.join(f'{p}: {value:.1f} %' for p, value in result.expected.items())
-
-
-def _runs(number: int) -> str:
-    return '1 run of consecutive names' if number == 1 else f'{number} runs of consecutive names'
 
 
 def _table(title: str, first: str, *columns: str) -> Table:

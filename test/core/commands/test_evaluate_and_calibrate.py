@@ -107,13 +107,13 @@ def test_runs_are_told_and_brackets_only_where_there_are_some(
 ) -> None:
     assert run('evaluate', model, '--data', data) == 0
     several = ' '.join(capsys.readouterr().out.split())
-    assert '3 images in 2 runs of consecutive names.' in several
+    assert '3 images of 2 scenes.' in several
     assert 'Brackets: 95 %' in several
     copied = shutil.copytree(data, tmp_path / 'copied')
     (copied / 'val.txt').write_text('0005\n0006\n')
     assert run('evaluate', model, '--data', copied) == 0
     one = ' '.join(capsys.readouterr().out.split())
-    assert '2 images in 1 run of consecutive names.' in one
+    assert '2 images of 1 scene.' in one
     assert 'Brackets' not in one
 
 

@@ -15,8 +15,10 @@ torch = pytest.importorskip('torch')
 
 from m3l_core import checkpoint  # noqa: E402
 from m3l_core.cli import main  # noqa: E402
+from m3l_core.data.folder import Folder  # noqa: E402
 from m3l_core.evaluate.conventions import CONVENTIONS  # noqa: E402
 from m3l_core.evaluate.corruptions import CORRUPTIONS  # noqa: E402
+from m3l_core.evaluate.image_counts import ImageCounts  # noqa: E402
 from m3l_core.evaluate.record import read_card  # noqa: E402
 from m3l_core.evaluate.weights import load_plain  # noqa: E402
 from m3l_core.frames import RgbdFrame  # noqa: E402
@@ -208,3 +210,15 @@ def test_two_models_are_compared_by_their_counts(
     assert '[teacher].npz: expected counts of 6 images from 0001 on in 13 classes, got 3' in (
         capsys.readouterr().err
     )
+
+
+def test_intervals_and_counts_know_the_scenes_of_the_data_set(
+    run_folder: Path, data: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rooms = ('hall', 'lab', 'hall')
+    monkeypatch.setattr(Folder, 'scenes', rooms)
+    counts = tmp_path / 'teacher.npz'
+    asked = ('--conventions', '--counts', counts)
+    assert run('evaluate', run_folder, '--data', data, *asked) == 0
+    assert '3 images of 2 scenes.' in ' '.join(capsys.readouterr().out.split())
+    assert ImageCounts.load(counts).scenes == rooms

@@ -21,7 +21,7 @@ def run(shares: NDArray[np.float64], *, first_id: int = 1) -> ImageCounts:
     """Return a run that gets these shares of 10,000 pixels per class and image right.
 
     With two classes, and misses that are of no class, the mIoU is the mean share. Every image is
-    a block of its own.
+    a scene of its own.
     """
     right = np.rint(10_000 * shares).astype(np.int64)
     counts = np.zeros((len(shares), 2, 3), np.int64)
@@ -29,7 +29,7 @@ def run(shares: NDArray[np.float64], *, first_id: int = 1) -> ImageCounts:
         counts[:, index, index] = right
         counts[:, index, 2] = 10_000 - right
     ids = tuple(str(first_id + 2 * index) for index in range(len(shares)))
-    return ImageCounts(ids, ('wall', 'floor'), dict.fromkeys(CONDITIONS, counts))
+    return ImageCounts(ids, ('wall', 'floor'), dict.fromkeys(CONDITIONS, counts), scenes=ids)
 
 
 def images(seed: int = 0) -> NDArray[np.float64]:
@@ -102,7 +102,24 @@ def test_shown_needs_size_every_seed_and_certainty(
 
 
 def test_one_scene_gives_no_interval() -> None:
-    alone = replace(run(images()), ids=tuple(str(number) for number in range(IMAGES)))
+    alone = replace(run(images()), scenes=('room',) * IMAGES)
+    assert paired_interval([alone], [alone])['both'].interval is None
+
+
+def test_scenes_that_are_known_to_one_run_hold_for_all() -> None:
+    theirs = run(images())
+    ours = run(images() + np.random.default_rng(1).normal(0, 0.05, IMAGES))
+    rooms = tuple(f'room {index // 10}' for index in range(IMAGES))
+    known = paired_interval([replace(ours, scenes=rooms)], [replace(theirs, scenes=rooms)])
+    by_name = [replace(counts, scenes=()) for counts in (ours, theirs)]
+    assert paired_interval([replace(ours, scenes=rooms)], by_name[1:]) == known
+    assert paired_interval(by_name[:1], [replace(theirs, scenes=rooms)]) == known
+    assert paired_interval([ours], [theirs]) != known
+
+
+def test_without_known_scenes_names_tell() -> None:
+    numbered = tuple(str(number) for number in range(IMAGES))
+    alone = replace(run(images()), ids=numbered, scenes=())
     assert paired_interval([alone], [alone])['both'].interval is None
 
 
@@ -121,9 +138,18 @@ def test_counts_come_back_from_their_file(tmp_path: Path) -> None:
     ours.save(tmp_path / 'ours.npz')
     loaded = ImageCounts.load(tmp_path / 'ours.npz')
     assert (loaded.ids, loaded.classes) == (ours.ids, ours.classes)
+    assert loaded.scenes == ours.scenes
     for name, counts in ours.counts.items():
         np.testing.assert_array_equal(loaded.counts[name], counts)
         assert loaded.counts[name].dtype == np.int64
+
+
+def test_counts_of_before_scenes_were_noted_are_read(tmp_path: Path) -> None:
+    ours = replace(run(images()), scenes=())
+    ours.save(tmp_path / 'old.npz')
+    with np.load(tmp_path / 'old.npz') as file:
+        assert 'scenes' not in file.files
+    assert ImageCounts.load(tmp_path / 'old.npz').scenes == ()
 
 
 @pytest.mark.parametrize('content', [None, b'', b'PK\x03\x04 cut', b'no counts'])
@@ -142,4 +168,10 @@ def test_counts_of_another_shape_are_refused(tmp_path: Path) -> None:
     with pytest.raises(
         DataError, match=r'expected counts of shape \(60, 3, 4\), got both \(60, 2'
     ):
+        ImageCounts.load(tmp_path / 'bad.npz')
+
+
+def test_counts_with_scenes_of_some_images_are_refused(tmp_path: Path) -> None:
+    replace(run(images()), scenes=('hall', 'lab')).save(tmp_path / 'bad.npz')
+    with pytest.raises(DataError, match=r'bad\.npz: expected 60 scenes, got 2\.'):
         ImageCounts.load(tmp_path / 'bad.npz')

@@ -79,7 +79,9 @@ def test_calibration_is_of_the_confidence_that_is_published(segmenter: Segmenter
 
 
 def test_summary_has_an_interval_around_each_score(segmenter: Segmenter) -> None:
-    result = evaluate(segmenter, IMAGES, segmenter.engine.card.classes)[AS_RECORDED]
+    result = evaluate(
+        segmenter, IMAGES, segmenter.engine.card.classes, scenes=['a', 'a', 'b', 'c']
+    )[AS_RECORDED]
     numbers = result.to_dict()
     assert set(numbers['intervals']) == {'both', 'depth_missing', 'rgb_missing', 'mm_robust'}
     for name, (low, high) in numbers['intervals'].items():
@@ -87,6 +89,16 @@ def test_summary_has_an_interval_around_each_score(segmenter: Segmenter) -> None
     assert numbers['iou']['both']['books'] == 0
     assert numbers['iou']['both']['chair'] is None
     assert np.sum(numbers['confusion']['both']) == 4 * 56 * 96
+
+
+def test_intervals_draw_the_scenes_that_are_known(segmenter: Segmenter) -> None:
+    classes = segmenter.engine.card.classes
+    alone = evaluate(segmenter, IMAGES, classes, scenes=['1', '2', '4', '7'])[AS_RECORDED]
+    one_room = evaluate(segmenter, IMAGES, classes, scenes=['room'] * 4)[AS_RECORDED]
+    assert alone.intervals.keys() == {'both', 'depth_missing', 'rgb_missing', 'mm_robust'}
+    assert one_room.intervals == {}
+    consecutive = [replace(image, name=f'{i}') for i, image in enumerate(IMAGES)]
+    assert evaluate(segmenter, consecutive, classes)[AS_RECORDED].scenes == ('0',) * 4
 
 
 def test_another_sensor_changes_what_sees_depth_and_nothing_else(segmenter: Segmenter) -> None:
