@@ -91,7 +91,8 @@ def _add_robustness(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--noise',
         action='store_true',
-        help='add a table of randomly missing (RMM) and of noisy (NM) values',
+        help='add a table of randomly missing (RMM) and of noisy (NM: Gaussian, then salt and '
+        'pepper) values',
     )
     parser.add_argument(
         '--degrade',

@@ -30,6 +30,8 @@ def random_missing(image: Tensor, generator: Generator, *, share: float) -> Tens
 def noisy(image: Tensor, generator: Generator, *, share: float, deviation: float) -> Tensor:
     """Return `image` `(B, 3, h, w)` with Gaussian noise, then with salt and pepper.
 
+    Salt and pepper are the extremes of `image` itself, as it is without the Gaussian noise.
+
     Args:
         image: Normalized.
         generator: Of CPU tensors, so that every device sees the same noise.
@@ -50,4 +52,5 @@ CORRUPTIONS: dict[str, Corruption] = {
         for share, deviation in ((0.05, 0.1), (0.1, 0.2), (0.2, 0.5))
     },
 }
-"""By name: RMM and its share; NM, its share of salt and pepper and its standard deviation."""
+"""By name: RMM and its share; NM, its share of salt and pepper and its standard deviation, in an
+order that is not that in which they act: see `noisy`."""

@@ -143,8 +143,9 @@ def _corruptions(robustness: Robustness, result: Evaluation) -> Table:
     for name, scores in robustness.corruptions.items():
         table.add_row(name, f'{scores.matrix.mean_iou():.1f}')
     table.caption = (
-        'RMM: share of the normalized values set to 0. '
-        'NM: share of salt and pepper + deviation of Gaussian noise.'
+        'RMM: share of the normalized values set to 0. NM: share of salt and pepper + deviation '
+        'of Gaussian noise; the noise is added first, then salt and pepper are put in, which are '
+        'the extremes of the image without noise.'
     )
     return table
 

@@ -37,6 +37,13 @@ def test_salt_and_pepper_are_the_extremes_of_the_image() -> None:
     assert torch.equal(result[untouched], image[untouched])
 
 
+def test_salt_and_pepper_come_after_the_gaussian_noise() -> None:
+    image = normal()
+    result = noisy(image, chance(), share=0.2, deviation=0.5)
+    for extreme in (image.max(), image.min()):
+        assert (result == extreme).float().mean().item() == pytest.approx(0.1, abs=0.005)
+
+
 def test_gaussian_noise_has_its_deviation() -> None:
     image = normal()
     difference = noisy(image, chance(), share=0.0, deviation=0.5) - image
