@@ -27,10 +27,19 @@ def uniform(shape: tuple[int, ...], generator: Generator) -> NDArray[np.float32]
     return _stretch(_uniform_bank(), shape, generator)
 
 
-def coarse(shape: tuple[int, ...], cell: int, generator: Generator) -> NDArray[np.float32]:
-    """Return uniform noise for cells of `cell` pixels, smooth between them."""
+def coarse(
+    shape: tuple[int, ...],
+    cell: int,
+    generator: Generator,
+    *,
+    interpolation: int = cv2.INTER_LINEAR,
+) -> NDArray[np.float32]:
+    """Return uniform noise for cells of `cell` pixels, smooth between them.
+
+    Cubic interpolation is smoother, and goes a little beyond [0, 1].
+    """
     cells = generator.random((max(2, shape[0] // cell), max(2, shape[1] // cell)), np.float32)
-    field: NDArray[np.float32] = cv2.resize(cells, shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    field: NDArray[np.float32] = cv2.resize(cells, shape[1::-1], interpolation=interpolation)
     return field
 
 
