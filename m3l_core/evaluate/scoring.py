@@ -23,7 +23,7 @@ from m3l_core.metrics import (
 from m3l_core.reliability import MIN_CONFIDENCE, Reliability
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -154,6 +154,28 @@ class Robustness:
         corruptions = {name: s.matrix.mean_iou() for name, s in self.corruptions.items()}
         numbers = {'conventions': conventions, 'corruptions': corruptions}
         return {name: values for name, values in numbers.items() if values}
+
+
+def numbers_of(
+    results: Mapping[str, Evaluation],
+    robustness: Robustness,
+    min_confidence: float = MIN_CONFIDENCE,
+    *,
+    every: bool = False,
+) -> dict[str, Any]:
+    """Return the numbers of `evaluate`, of other sensors under `degraded`, and of `robustness`.
+
+    Args:
+        results: From `evaluate`.
+        robustness: What else was scored.
+        min_confidence: For coverage and accuracy.
+        every: Whether to return every number, as for JSON, or those that belong in a card.
+    """
+    numbers = {
+        name: result.to_dict(min_confidence) if every else result.summary(min_confidence)
+        for name, result in results.items()
+    }
+    return numbers.pop(AS_RECORDED) | {'degraded': numbers} | robustness.summary()
 
 
 def evaluate(
