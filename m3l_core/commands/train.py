@@ -47,8 +47,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--weights',
         type=_checkpoint,
-        help='checkpoint to start from, with init: pretrained; a file, or the name of one that '
-        f'comes with the package: {", ".join(shipped_weights())}',
+        help='checkpoint to start from, with init: pretrained; a file, the name of one that comes '
+        f'with the package ({", ".join(shipped_weights())}), or the .pth of a Mix Transformer '
+        'that was trained on ImageNet',
     )
     parser.add_argument('--out', type=Path, help='folder of the run (default: runs/NAME)')
     parser.add_argument(

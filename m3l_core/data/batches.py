@@ -1,7 +1,8 @@
 """Batches of random views, made ahead of the training step by threads.
 
 Every view is a function of the seed, the step and its place in the batch alone, so a resumed run
-sees the same data, and so do several processes that share a batch.
+sees the same data, and so do several processes that share a batch. Only CutMix stays within what
+one of them makes.
 """
 
 from __future__ import annotations

@@ -122,7 +122,7 @@ class Learner:
             'optimizer': self._optimizer.state_dict(),
             'masking': self._masking.get_state(),
             'torch': gather(torch.get_rng_state()),
-            'cuda': gather(torch.cuda.get_rng_state_all()),
+            'cuda': gather(torch.cuda.get_rng_state() if self.device.type == 'cuda' else None),
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -134,4 +134,5 @@ class Learner:
         self._optimizer.load_state_dict(state['optimizer'])
         self._masking.set_state(state['masking'])
         torch.set_rng_state(state['torch'][rank()])
-        torch.cuda.set_rng_state_all(state['cuda'][rank()])
+        if self.device.type == 'cuda' and state['cuda'][rank()] is not None:
+            torch.cuda.set_rng_state(state['cuda'][rank()])

@@ -11,7 +11,8 @@ from torch import Tensor
 import torch.nn.functional as F
 
 from m3l_core.classes import IGNORE
-from m3l_core.train.parallel import all_sum, rank, world_size
+from m3l_core.errors import DataError
+from m3l_core.train.parallel import all_sum, own_part, world_size
 
 
 def supervised_loss(predictions: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
@@ -103,7 +104,12 @@ def class_weights(pixels: Tensor) -> Tensor:
 
     Args:
         pixels: `(K,)`, how many pixels of each class the training set has.
+
+    Raises:
+        DataError: If it has none of any class.
     """
+    if not pixels.any():
+        raise DataError('labels: no pixel has a class. Label some images, or check card.yaml.')
     frequency = pixels.double() / pixels.sum()
     return (1 / (len(pixels) * frequency)).sqrt().clamp(0.5, 4).float()
 
@@ -115,4 +121,4 @@ def draw_present(batch_size: int, generator: torch.Generator) -> Tensor:
     """
     kept = torch.tensor([[True, True], [True, False], [False, True]])
     drawn = torch.randint(len(kept), (world_size() * batch_size,), generator=generator)
-    return kept[drawn.chunk(world_size())[rank()]]
+    return kept[own_part(drawn)]

@@ -14,6 +14,8 @@ from typing import Any, TYPE_CHECKING
 import torch
 import torch.distributed as dist
 
+from m3l_core.errors import ConfigError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -22,13 +24,25 @@ if TYPE_CHECKING:
 
 @contextmanager
 def process_group() -> Iterator[None]:
-    """Join the other processes of a `torchrun`; without it, do nothing."""
+    """Join the other processes of a `torchrun`; without it, do nothing.
+
+    Raises:
+        ConfigError: If there are more processes than GPUs.
+    """
     if 'RANK' not in os.environ or 'WORLD_SIZE' not in os.environ:
         yield
         return
     if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ.get('LOCAL_RANK', '0')))
-    dist.init_process_group('nccl' if torch.cuda.is_available() else 'gloo')
+        local, gpus = int(os.environ.get('LOCAL_RANK', '0')), torch.cuda.device_count()
+        if local >= gpus:
+            raise ConfigError(
+                f'torchrun: more processes than the {gpus} GPUs of this machine. Start '
+                f'--nproc-per-node {gpus}.'
+            )
+        torch.cuda.set_device(local)
+        dist.init_process_group('nccl', device_id=torch.device('cuda', local))
+    else:
+        dist.init_process_group('gloo')
     try:
         yield
     finally:
@@ -43,6 +57,11 @@ def rank() -> int:
 def world_size() -> int:
     """Return how many processes train together."""
     return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def own_part(drawn: Tensor) -> Tensor:
+    """Return this process's rows of what every process drew for all of them."""
+    return drawn.chunk(world_size())[rank()]
 
 
 def all_sum(value: Tensor) -> Tensor:
@@ -72,9 +91,3 @@ def gather(value: Any) -> list[Any]:  # noqa: ANN401
     values: list[Any] = [None] * world_size()
     dist.all_gather_object(values, value)
     return values
-
-
-def barrier() -> None:
-    """Wait until every process is here."""
-    if dist.is_initialized():
-        dist.barrier()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 import io
 import json
+import math
 from typing import Any, TYPE_CHECKING
 
 import torch
@@ -60,6 +61,13 @@ class RunFolder:
         with self._log.open('a', encoding='utf-8') as file:
             file.write(json.dumps(values) + '\n')
 
+    def forget_after(self, step: int) -> None:
+        """Drop the lines about steps that will be taken again."""
+        if self._log.exists():
+            lines = self._log.read_text(encoding='utf-8').splitlines(keepends=True)
+            kept = [line for line in lines if _step_of(line) <= step]
+            write_atomically(self._log, ''.join(kept).encode())
+
     def save_state(self, state: dict[str, Any]) -> None:
         """Write what is needed to go on from here, whole or not at all."""
         file = io.BytesIO()
@@ -73,3 +81,11 @@ class RunFolder:
             ModelError: If the file is damaged.
         """
         return load_tensors(self._state) if self._state.exists() else None
+
+
+def _step_of(line: str) -> float:
+    """Return the step that a line is about; a torn line, which a power cut leaves, is of none."""
+    try:
+        return float(json.loads(line)['step'])
+    except (ValueError, KeyError, TypeError):
+        return math.inf

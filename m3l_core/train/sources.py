@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from m3l_core.data.folder import Folder
     from m3l_core.data.samples import Samples
 
 
@@ -50,9 +51,9 @@ class Sources:
     def scores_what_it_learns(self) -> bool:
         """Whether images that score are among those learned from."""
         return any(
-            source.root.resolve() == self.validation.root.resolve()
+            source.name == self.validation.name
             and not set(source.ids).isdisjoint(self.validation.ids)
-            for source in (self.training, *self.unlabeled)
+            for source in filter(None, (self.training, self.rendered, *self.unlabeled))
         )
 
     def digest(self) -> str:
@@ -111,12 +112,11 @@ def open_sources(
         DataError: If one of them cannot be read, or there are fewer than `labels`.
     """
     training = open_samples(data, split, classes=classes)
-    if split == 'all' and training.splits.test:
-        raise ConfigError(
-            f'split: all takes in the test images of {data}. Say trainval, or remove test.txt.'
-        )
+    _refuse_test_images(training, f'split: {split}')
     scored = open_samples(validation or data, 'val', classes=classes)
     mixed = open_samples(rendered, 'all', classes=classes) if rendered else None
+    if mixed is not None:
+        _refuse_test_images(mixed, f'--rendered {rendered}')
     for path, other in ((validation or data, scored), (rendered, mixed)):
         if other is not None and other.classes.names != training.classes.names:
             raise ConfigError(
@@ -130,6 +130,15 @@ def open_sources(
     if rest:
         without.insert(0, Subset(training, rest, labeled=False))
     return Sources(Subset(training, chosen), scored, mixed, tuple(without))
+
+
+def _refuse_test_images(samples: Folder, what: str) -> None:
+    tested = set(samples.ids) & set(samples.splits.test)
+    if tested:
+        raise ConfigError(
+            f'{what}: takes in {len(tested)} test images of {samples.root}, which nothing may '
+            'learn from. Say trainval, leave them out, or remove test.txt.'
+        )
 
 
 def _open_unlabeled(path: Path) -> Samples:

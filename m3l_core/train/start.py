@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import NamedTuple, TYPE_CHECKING
 
-from m3l_core.checkpoint import load
+from m3l_core.checkpoint import load, load_imagenet
 from m3l_core.errors import ConfigError
 from m3l_core.network import Architecture, LinearFusion
 from m3l_core.weights_file import weights_sha256
@@ -30,7 +31,8 @@ def initial_network(
 ) -> tuple[LinearFusion, Start]:
     """Return the network with weights from chance or a checkpoint, as `config.init` says.
 
-    A checkpoint of other classes gives everything but the layer that tells them apart.
+    A checkpoint of other classes gives everything but the layer that tells them apart, a `.pth`
+    of a Mix Transformer trained on ImageNet the encoder.
 
     Raises:
         ConfigError: If weights are missing, or given but not asked for, or of another encoder
@@ -47,6 +49,12 @@ def initial_network(
         )
     if weights is None:
         return model, Start()
+    if weights.suffix == '.pth':
+        load_imagenet(weights, model)
+        digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+        return model, Start(
+            f'{weights.name} {digest[:12]}', f'Began as {weights.name}, whose terms apply.'
+        )
     trained, card = load(weights)
     expected = (model.architecture.embed_dims, model.architecture.depths, config.depth)
     if (card.architecture.embed_dims, card.architecture.depths, card.depth) != expected:
@@ -59,9 +67,8 @@ def initial_network(
     if card.classes.names != classes.names:
         state = {name: value for name, value in state.items() if '.classify.' not in name}
     model.load_state_dict(state, strict=False)
-    return model, Start(
-        f'{weights.name} {weights_sha256(weights.read_bytes())[:12]}', card.license_note
-    )
+    digest = weights_sha256(weights.read_bytes())
+    return model, Start(f'{weights.name} {digest[:12]}', card.license_note)
 
 
 def initial_peer(student: LinearFusion, *, pretrained: bool) -> LinearFusion:

@@ -18,8 +18,9 @@ from m3l_core.errors import ConfigError, TrainingError
 from m3l_core.model_card import ModelCard
 from m3l_core.train.board import Board
 from m3l_core.train.learner import Learner
+from m3l_core.train.methods import make_method
 from m3l_core.train.objective import class_weights
-from m3l_core.train.parallel import barrier, rank, world_size
+from m3l_core.train.parallel import gather, rank, world_size
 from m3l_core.train.run_folder import RunFolder
 from m3l_core.train.start import initial_network
 from m3l_core.train.validation import predict, validate
@@ -64,6 +65,16 @@ class Trainer:
         self.config = config
         self.sources = sources
         self.classes = sources.training.classes
+        if make_method(config.method, config.m3l_plus).unlabeled and not sources.unlabeled:
+            raise ConfigError(
+                f'method: {config.method} learns from unlabeled images, but there are none. Give '
+                'some with --unlabeled, or let `labels` say how many images keep theirs.'
+            )
+        if config.batch_size % world_size():
+            raise ConfigError(
+                f'batch_size: {config.batch_size} cannot be shared evenly by {world_size()} '
+                'processes. Give a multiple.'
+            )
         network, self._start = initial_network(config, self.classes, weights)
         self._architecture = network.architecture
         self.step = 0
@@ -75,16 +86,6 @@ class Trainer:
             class_weights(sources.count_pixels()),
             torch.device('cuda' if torch.cuda.is_available() else 'cpu'),
         )
-        if self.learner.method.unlabeled and not sources.unlabeled:
-            raise ConfigError(
-                f'method: {config.method} learns from unlabeled images, but there are none. Give '
-                'some with --unlabeled, or let `labels` say how many images keep theirs.'
-            )
-        if config.batch_size % world_size():
-            raise ConfigError(
-                f'batch_size: {config.batch_size} cannot be shared evenly by {world_size()} '
-                'processes. Give a multiple.'
-            )
         self.folder = self._claim_folder(out)
         self._resume()
         self._board = (
@@ -108,11 +109,12 @@ class Trainer:
             'processes': str(world_size()),
         }
         if not _leads():
-            barrier()  # until the first one has written what the others compare with
-        folder = RunFolder(out, self.config, began_with)
-        if _leads():
-            barrier()
-        return folder
+            gather(None)  # until the first one has written what the others compare with
+        try:
+            return RunFolder(out, self.config, began_with)
+        finally:
+            if _leads():
+                gather(None)
 
     def run(
         self, track: Track, report: Callable[[str], None], *, seconds: float = math.inf
@@ -133,15 +135,17 @@ class Trainer:
             loss = self.learner.learn(batch, self.step)
             self.step += 1
             scores = {}
+            now = time.perf_counter()
+            self.seconds, began = self.seconds + now - began, now
+            # The processes' clocks differ, and they have to stop together.
+            stop = math.isfinite(seconds) and any(gather(now - started > seconds))
             last = self.step == self.config.steps
-            if last or self.step % _NOTE_EVERY == 0:
+            save = last or stop or self.step % self.config.save_every == 0
+            if save or self.step % _NOTE_EVERY == 0:
                 self._note(loss.item())
             if last or self.step % self.config.validate_every == 0:
                 scores = self._validate(report)
-            now = time.perf_counter()
-            self.seconds, began = self.seconds + now - began, now
-            stop = now - started > seconds
-            if last or stop or self.step % self.config.save_every == 0:
+            if save:
                 self._save(scores)
             if stop and not last:
                 report(f'step {self.step}: stopped as asked; the same command goes on.')
@@ -239,10 +243,15 @@ class Trainer:
 
     def _resume(self) -> None:
         state = self.folder.load_state()
-        if state is None:
-            return
-        self.step, self.seconds = state['step'], state['seconds']
-        self.learner.load_state(state)
+        if state is not None:
+            self.step, self.seconds = state['step'], state['seconds']
+            self.learner.load_state(state)
+            self.folder.forget_after(self.step)
+        if len(set(gather(self.step))) > 1:
+            raise ConfigError(
+                f'{self.folder.path}: the processes find different states in it. Give an --out '
+                'that all machines share.'
+            )
 
 
 def _leads() -> bool:

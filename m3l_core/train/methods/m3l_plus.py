@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 class M3LPlus:
     """A student that misses modalities and sees harder views learns from a complete, calm teacher.
 
-    Each switch turned off gives back what M3L does. Labels give the loss of `Supervised`.
+    Each switch turned off takes that much back toward M3L. Labels, seen whole and with modalities
+    dropped, give the loss of `Supervised`.
 
     Attributes:
         steady_teacher: The teacher does not drop out.

@@ -10,6 +10,7 @@ from torch import Tensor
 import torch.nn.functional as F
 
 from m3l_core.train.methods.method import Images
+from m3l_core.train.parallel import own_part, world_size
 
 
 def random_rectangles(
@@ -17,10 +18,11 @@ def random_rectangles(
 ) -> Tensor:
     """Return masks `(B, h, w)` bool, each true in a rectangle of a tenth to half of the image.
 
-    Half of them are empty.
+    Half of them are empty. Processes that train together draw for all and keep their own.
     """
     height, width = size
-    share, shape, top, left, chance = torch.rand(5, count, 1, 1, generator=generator)
+    drawn = torch.rand(world_size() * count, 5, 1, 1, generator=generator)
+    share, shape, top, left, chance = own_part(drawn).unbind(1)
     area = 0.1 + 0.4 * share
     shape = 2 ** (shape - 0.5)
     tall, wide = (area.sqrt() * shape).clamp(max=1), (area.sqrt() / shape).clamp(max=1)
@@ -35,6 +37,8 @@ def mixed(
     images: Images, labels: Tensor, trust: Tensor, rectangles: Tensor
 ) -> tuple[Images, Tensor, Tensor]:
     """Return images, labels and trust with rectangles of the image before, alike in all.
+
+    The image before is one of this process's own.
 
     Args:
         images: B pairs.

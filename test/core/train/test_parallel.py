@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+import json
 import os
 from pathlib import Path
 import subprocess
@@ -23,7 +24,9 @@ from m3l_core.train.sources import open_sources  # noqa: E402
 CHILD = Path(__file__).with_name('train_in_part.py')
 CONFIG: dict[str, Any] = {
     'name': 'shared',
-    'method': 'supervised_dropout',
+    'method': 'm3l_plus',
+    'labels': 6,
+    'burn_in': 0.1,
     'steps': 20,
     'batch_size': 4,
     'phases': [{'size': [32, 48], 'share': 1.0}],
@@ -36,7 +39,9 @@ CONFIG: dict[str, Any] = {
 }
 
 
-def train(folder: Path, images: Path, *, processes: int, until: int = 20) -> str:
+def train(
+    folder: Path, images: Path, *, processes: int, until: int = 20, seconds: str = 'inf,inf'
+) -> str:
     """Train in `folder` and return what the processes said."""
     folder.mkdir(exist_ok=True)
     config = folder / 'config.yaml'
@@ -46,7 +51,7 @@ def train(folder: Path, images: Path, *, processes: int, until: int = 20) -> str
         command += ['-m', 'torch.distributed.run', '--standalone', f'--nproc-per-node={processes}']
     arguments = [str(path) for path in (CHILD, config, images, folder / 'run')]
     done = subprocess.run(
-        [*command, *arguments, str(until)],
+        [*command, *arguments, str(until), seconds],
         env=os.environ | {'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': ''},
         check=False,
         capture_output=True,
@@ -59,6 +64,12 @@ def train(folder: Path, images: Path, *, processes: int, until: int = 20) -> str
 def state(folder: Path) -> dict[str, Any]:
     loaded: dict[str, Any] = torch.load(folder / 'run' / 'state.pt', weights_only=True)
     return loaded
+
+
+def scores(folder: Path) -> dict[str, float]:
+    lines = (folder / 'run' / 'log.jsonl').read_text().splitlines()
+    last: dict[str, float] = json.loads(lines[-1])
+    return last
 
 
 def furthest(mine: dict[str, Any], theirs: dict[str, Any]) -> float:
@@ -77,6 +88,7 @@ def test_two_processes_end_at_the_weights_of_one_and_so_they_do_resumed(
     one, two = state(tmp_path / 'one'), state(tmp_path / 'two')
     assert one['step'] == two['step'] == 20, said
     assert 0 < furthest(one['student'], two['student']) < 1e-5
+    assert scores(tmp_path / 'one') == pytest.approx(scores(tmp_path / 'two'), abs=0.5)
     assert 0 < furthest(one['teacher'], two['teacher']) < 1e-5
     assert furthest(one['student'], one['teacher']) > 1e-4  # weights moved by more than that
 
@@ -94,3 +106,8 @@ def test_a_batch_that_cannot_be_shared_evenly_is_refused(
     monkeypatch.setattr(trainer, 'world_size', lambda: 2)
     with pytest.raises(ConfigError, match='batch_size: 3 cannot be shared evenly by 2 processes'):
         trainer.Trainer(replace(SMALL, batch_size=3), open_sources(images, 'train'), tmp_path)
+
+
+def test_processes_whose_clocks_differ_stop_together(images: Path, tmp_path: Path) -> None:
+    said = train(tmp_path / 'run', images, processes=2, seconds='0,1000')
+    assert state(tmp_path / 'run')['step'] == 1, said

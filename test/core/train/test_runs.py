@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+import json
 from pathlib import Path
 
 import pytest
@@ -110,8 +111,9 @@ def test_a_loss_that_is_no_number_ends_the_run(images: Path, tmp_path: Path) -> 
     config = replace(CONFIG, steps=50)
     trainer = Trainer(config, open_sources(images, 'train'), tmp_path / 'run')
     torch.nn.init.constant_(trainer.student.decoder.classify.bias, float('nan'))
-    with pytest.raises(TrainingError, match='step 50: the loss is nan'):
+    with pytest.raises(TrainingError, match='step 2: the loss is nan'):
         trainer.run(lambda batches, *_: batches, str)
+    assert not (tmp_path / 'run' / 'state.pt').exists()  # which would be gone on from
 
 
 def test_a_run_leaves_curves_and_pictures_for_tensorboard(images: Path, tmp_path: Path) -> None:
@@ -175,3 +177,15 @@ def test_pairs_are_counted_by_what_a_method_trains_on(images: Path, tmp_path: Pa
     _, card = checkpoint.load(trainer.folder.weights)
     assert card.training['labeled_views'] == 12
     assert card.training['pairs'] == round(2 * (3 * 1 + 3 * 3.75))
+
+
+def test_a_resumed_log_tells_of_each_step_once(images: Path, tmp_path: Path) -> None:
+    config = replace(CONFIG, validate_every=1)
+    train(config, images, tmp_path / 'run', until=5)
+    log = tmp_path / 'run' / 'log.jsonl'
+    with log.open('a') as file:
+        file.write('{"step": 5, "bo')  # a power cut
+    train(config, images, tmp_path / 'run')
+    steps = [json.loads(line)['step'] for line in log.read_text().splitlines()]
+    assert steps == sorted(steps)
+    assert len([step for step in steps if step == 5]) == 1

@@ -31,9 +31,16 @@ def test_data_sets_of_other_classes_are_not_mixed(images: Path, tmp_path: Path) 
         open_sources(images, 'train', rendered=other)
 
 
-def test_test_images_are_not_learned_from(images: Path) -> None:
-    with pytest.raises(ConfigError, match='takes in the test images'):
-        open_sources(images, 'all')
+def test_test_images_are_not_learned_from(images: Path, tmp_path: Path) -> None:
+    for split in ('all', 'test'):
+        with pytest.raises(ConfigError, match=f'split: {split}: takes in 2 test images'):
+            open_sources(images, split)
+    listed = tmp_path / 'few.txt'
+    listed.write_text('0001\n0010\n')
+    with pytest.raises(ConfigError, match='takes in 1 test images'):
+        open_sources(images, str(listed))
+    with pytest.raises(ConfigError, match=r'--rendered .*: takes in 2 test images'):
+        open_sources(images, 'train', rendered=images)
 
 
 def test_the_batches_are_those_of_the_configuration(images: Path, tmp_path: Path) -> None:

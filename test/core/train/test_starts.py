@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+import json
 from pathlib import Path
 
 import pytest
@@ -13,15 +14,20 @@ torch = pytest.importorskip('torch')
 from small_run import CONFIG, train  # noqa: E402
 
 from m3l_core import checkpoint  # noqa: E402
+from m3l_core.architecture import Architecture  # noqa: E402
+from m3l_core.checkpoint import locate  # noqa: E402
 from m3l_core.classes import ClassSet, NYU13  # noqa: E402
 from m3l_core.commands.train import add_arguments  # noqa: E402
-from m3l_core.errors import ConfigError  # noqa: E402
+from m3l_core.errors import ConfigError, ModelError  # noqa: E402
+from m3l_core.network import LinearFusion  # noqa: E402
 from m3l_core.train.config import (  # noqa: E402
     OptimizerConfig,
 )
 from m3l_core.train.sources import open_sources  # noqa: E402
 from m3l_core.train.start import initial_network  # noqa: E402
 from m3l_core.train.trainer import Trainer  # noqa: E402
+
+GOLDEN = Path(__file__).parents[2] / 'golden'
 
 
 def test_a_run_starts_from_the_weights_of_another(images: Path, tmp_path: Path) -> None:
@@ -79,3 +85,32 @@ def test_a_start_that_fails_leaves_the_folder_free(images: Path, tmp_path: Path)
     with pytest.raises(ConfigError):
         Trainer(replace(CONFIG, init='pretrained'), sources, tmp_path / 'run')
     assert Trainer(CONFIG, sources, tmp_path / 'run').step == 0
+
+
+def test_an_encoder_trained_on_imagenet_starts_a_run(tmp_path: Path) -> None:
+    donor = LinearFusion(Architecture.mit('b0', num_classes=13)).encoder.state_dict()
+    whole = mix_transformer(donor)
+    torch.save(dict(list(whole.items())[:5]), tmp_path / 'part.pth')
+    with pytest.raises(ModelError, match='is of another architecture'):
+        initial_network(replace(CONFIG, init='pretrained'), NYU13, tmp_path / 'part.pth')
+    torch.save(whole, tmp_path / 'mit_b0.pth')
+    model, start = initial_network(
+        replace(CONFIG, init='pretrained'), NYU13, tmp_path / 'mit_b0.pth'
+    )
+    weight = 'stages.2.blocks.1.mlp.fc1.weight'
+    assert torch.equal(model.encoder.state_dict()[weight], donor[weight])
+    assert start.name.startswith('mit_b0.pth ')
+    assert 'mit_b0.pth, whose terms apply' in start.terms
+
+
+def mix_transformer(encoder: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return the weights of an encoder under the names of a Mix Transformer."""
+    names = json.loads((GOLDEN / 'official_keys_mit_b0.json').read_text())
+    tensors = {}
+    for name in names:
+        if name.startswith('encoder.') and 'mask_token' not in name and '.ln_1.' not in name:
+            ours, row = locate(name)
+            value = encoder[ours.removeprefix('encoder.')]
+            plain = name.removeprefix('encoder.').replace('.module.', '.').replace('.ln_0.', '.')
+            tensors[plain] = value if row is None else value[row]
+    return tensors

@@ -10,24 +10,27 @@ import torch
 
 from m3l_core.config import from_mapping, load_yaml
 from m3l_core.train.config import TrainConfig
-from m3l_core.train.parallel import process_group
+from m3l_core.train.parallel import process_group, rank
 from m3l_core.train.sources import open_sources
 from m3l_core.train.trainer import Trainer
 
 
 def main() -> None:
-    """Train as the file in argv says, to the end or before step `until`."""
-    path, data, out, until = sys.argv[1:]
+    """Train as argv says: to the end, before step `until`, or as long as each process may."""
+    path, data, out, until, seconds = sys.argv[1:]
     torch.set_num_threads(1)
     config = from_mapping(TrainConfig, load_yaml(Path(path)), path)
     with process_group():
-        trainer = Trainer(config, open_sources(Path(data), 'train'), Path(out))
+        trainer = Trainer(
+            config, open_sources(Path(data), 'train', labels=config.labels), Path(out)
+        )
         trainer.student.decoder.dropout.p = 0.0
         for stage in trainer.student.encoder.stages:
             for block in stage.blocks:
                 block.drop_path = 0.0
         steps = int(until) - trainer.step
-        trainer.run(lambda batches, *_: first(batches, steps), str)
+        limit = float(seconds.split(',')[rank()])
+        trainer.run(lambda batches, *_: first(batches, steps), str, seconds=limit)
 
 
 if __name__ == '__main__':
