@@ -185,8 +185,8 @@ def _notes(
         notes.append('Not all runs were trained by the same state of the code: see there.')
     if comparisons:
         notes.append(
-            'Brackets are 95 % intervals of the gain: seeds are drawn again, then runs of '
-            'consecutive images, the same for both methods. '
+            'Brackets are 95 % intervals of the gain: seeds are drawn again, then scenes, the '
+            'same for both methods. '
             + _few(min(len(one.seeds) for one in comparisons), len(grid.seeds))
         )
     return notes
