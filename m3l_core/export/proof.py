@@ -85,7 +85,8 @@ def proven_card(
     parity |= _parity(rounded, frames.compared[::every], expected[::every], say)
     parity['frames'] = (
         f'{len(expected)} frames of {frames.source}, '
-        f'{len(expected[::every])} of them for {rounded.backend} {rounded.precision}'
+        f'{len(expected[::every])} of them for {rounded.backend} {rounded.precision}; '
+        'all of it on a CPU, TensorRT was not run'
     )
     return replace(card, parity=parity)
 
