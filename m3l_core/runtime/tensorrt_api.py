@@ -49,6 +49,9 @@ def version() -> str:
     return found
 
 
+version()  # before the classes below: an older TensorRT lacks what they are made from
+
+
 class _Log(trt.ILogger):  # type: ignore[misc]  # TensorRT has no types where it is not installed
     """Keeps the last problems TensorRT told of, from whichever of its threads."""
 

@@ -222,7 +222,7 @@ def load_toolkit(needed_by: str) -> Toolkit:
     """Return TensorRT and the GPU, behind their seam.
 
     Raises:
-        EngineError: If TensorRT or pycuda is missing or cannot be loaded.
+        EngineError: If TensorRT or pycuda is missing, too old, or cannot be loaded.
     """
     try:
         from m3l_core.runtime.tensorrt_engine import TensorRtToolkit
@@ -231,9 +231,9 @@ def load_toolkit(needed_by: str) -> Toolkit:
             f'{missing_module(error, needed_by)} (on a Jetson, TensorRT comes with JetPack 6.1 '
             'or newer; see docs/engines.md).'
         ) from error
-    except ImportError as error:  # installed, but a library below it is not
+    except (ImportError, OSError) as error:  # installed, but a library below it is not
         raise EngineError(
-            f'{needed_by} cannot load {error.name or "its libraries"}: {error}. '
+            f'{needed_by} cannot load {getattr(error, "name", "") or "its libraries"}: {error}. '
             'Are TensorRT, CUDA and the GPU driver installed? See docs/engines.md.'
         ) from error
     return TensorRtToolkit()

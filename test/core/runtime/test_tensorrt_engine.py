@@ -265,6 +265,30 @@ def test_tensorrt_before_10_3_is_refused(gpu: FakeGpu, version: str, fits: bool)
     )
 
 
+def test_tensorrt_of_jetpack_6_0_is_refused_by_its_version(gpu: FakeGpu) -> None:
+    """It lacks a class that ours is made from."""
+    from m3l_core.runtime.tensorrt_building import load_toolkit
+
+    gpu.trt.__version__ = '8.6.2'
+    del gpu.trt.IProgressMonitor
+    with pytest.raises(EngineError, match=r'^TensorRT: expected 10\.3 or newer, got 8\.6\.2\. '):
+        load_toolkit('m3l build')
+
+
+def test_library_that_cannot_be_loaded_is_named(
+    gpu: FakeGpu, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from m3l_core.runtime.tensorrt_building import load_toolkit
+
+    def broken(name: str) -> Any:
+        raise OSError('libnvinfer.so.10: cannot open shared object file')
+
+    monkeypatch.setattr(gpu.trt, '__getattr__', broken, raising=False)
+    del gpu.trt.__version__
+    with pytest.raises(EngineError, match=r'^m3l build cannot load its libraries: libnvinfer'):
+        load_toolkit('m3l build')
+
+
 def test_build_gives_plan_times_and_remarks(gpu: FakeGpu) -> None:
     gpu.says = [(2, 'a remark\nover two lines')]
     gpu.fails.add('set_timing_cache')
