@@ -61,7 +61,12 @@ def open_best(path: Path, open_with: OpenWith, warn: Callable[[str], None]) -> E
         return _told(open_with('openvino'), reasons, warn)
     if is_onnx:
         reasons.append('OpenVINO is not installed. Run: pip install "m3l_perception[openvino]"')
-    return _told(open_with('torch'), reasons, warn)
+    try:
+        return _told(open_with('torch'), reasons, warn)
+    except M3lError as error:
+        if not reasons:
+            raise
+        raise EngineError(' '.join([*reasons, str(error)])) from error
 
 
 def _expect_cuda() -> None:
@@ -70,7 +75,7 @@ def _expect_cuda() -> None:
     from m3l_core.runtime.torch_engine import has_cuda
 
     if not has_cuda():
-        raise EngineError('torch cannot use the GPU: it was installed without CUDA.')
+        raise EngineError('torch sees no usable GPU.')
 
 
 def _told(engine: Engine, reasons: list[str], warn: Callable[[str], None]) -> Engine:

@@ -47,7 +47,7 @@ class Machine:
 
         def expect_cuda() -> None:
             if not self.has_cuda:
-                raise EngineError('torch cannot use the GPU: it was installed without CUDA.')
+                raise EngineError('torch sees no usable GPU.')
 
         monkeypatch.setattr(choosing, '_expect_cuda', expect_cuda)
 
@@ -89,7 +89,7 @@ def test_torch_without_cuda_leaves_it_to_openvino(machine: Machine) -> None:
     assert machine.best() == 'openvino'
     assert machine.warnings == [
         'auto takes openvino float16: x.engine: no such engine. Run: m3l build model.onnx '
-        'torch cannot use the GPU: it was installed without CUDA.'
+        'torch sees no usable GPU.'
     ]
 
 
@@ -128,6 +128,18 @@ def test_what_the_last_engine_says_is_raised(machine: Machine) -> None:
     machine.problems['openvino'] = ModelError('model.onnx: is damaged.')
     with pytest.raises(ModelError, match='is damaged'):
         machine.best()
+
+
+def test_where_nothing_runs_every_reason_is_told(machine: Machine) -> None:
+    machine.modules = {'tensorrt'}
+    machine.has_cuda = False
+    machine.problems = {'tensorrt': NO_ENGINE, 'torch': EngineError('It needs torch.')}
+    with pytest.raises(EngineError) as caught:
+        machine.best()
+    assert str(caught.value) == (
+        f'{NO_ENGINE} torch sees no usable GPU. OpenVINO is not installed. '
+        'Run: pip install "m3l_perception[openvino]" It needs torch.'
+    )
 
 
 def test_precision_that_a_back_end_lacks_is_named(tiny_files: Path) -> None:
