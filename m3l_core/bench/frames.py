@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 import zipfile
+import zlib
 
 import numpy as np
 
@@ -42,7 +43,7 @@ def engine_inputs(path: Path, card: ModelCard) -> list[Inputs]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             pairs = list(zip(archive['rgb'], archive['depth_mm'], strict=True))
-    except (OSError, EOFError, ValueError, LookupError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, LookupError, zipfile.BadZipFile, zlib.error) as error:
         raise ModelError(
             f'{path}: expected the frames of a parity file, got something else ({error}). '
             'Export the model again.'

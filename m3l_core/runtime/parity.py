@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, TYPE_CHECKING
 import zipfile
+import zlib
 
 import numpy as np
 
@@ -163,7 +164,7 @@ def check_parity_file(engine: Engine, path: Path) -> dict[str, Agreement]:
             for rgb, depth_mm in zip(recorded['rgb'], recorded['depth_mm'], strict=True)
         ]
         agreements = {mode: _agreement(engine, frames, mode, recorded) for mode in MODES}
-    except (OSError, EOFError, ValueError, LookupError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, LookupError, zipfile.BadZipFile, zlib.error) as error:
         raise EngineError(
             f'{path}: is missing, damaged or of another model: {error}. Export the model again.'
         ) from error

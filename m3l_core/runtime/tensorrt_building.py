@@ -249,5 +249,8 @@ def typed_graph(data: bytes, precision: TensorRtPrecision) -> bytes:
     try:
         from m3l_core.runtime.mixed_graph import float32_graph, mixed_precision_graph
     except ModuleNotFoundError as error:
-        raise EngineError(str(missing_module(error, 'building a TensorRT engine'))) from error
+        raise EngineError(  # onnx is in the train extra as well, but that would bring torch
+            f'building a TensorRT engine needs {error.name}, which is not installed. '
+            'Run: pip install "m3l_perception[tensorrt]"'
+        ) from error
     return mixed_precision_graph(data) if precision == 'float16' else float32_graph(data)

@@ -264,10 +264,13 @@ def test_other_parity_file_checks_again(builder: Builder, tiny_parity: bytes) ->
     assert builder.toolkit.builds == 1
 
 
+@pytest.mark.parametrize('damage', ['cut off', 'altered'])
 def test_damaged_parity_file_is_not_held_against_the_engine(
-    builder: Builder, tiny_parity: bytes
+    builder: Builder, tiny_parity: bytes, damage: str
 ) -> None:
-    builder.store.parity_path.write_bytes(b'PK cut off')
+    middle = len(tiny_parity) // 2
+    altered = tiny_parity[: middle - 500] + b'\xff' * 1000 + tiny_parity[middle + 500 :]
+    builder.store.parity_path.write_bytes(b'PK cut off' if damage == 'cut off' else altered)
     with pytest.raises(EngineError, match=r'tiny\.parity\.npz: is missing, damaged or of'):
         builder.obtain()
     assert builder.store.parity() == {}
@@ -330,6 +333,17 @@ def test_graph_is_typed_as_asked(model: Path) -> None:
     assert half in types['float16']
     assert single in types['float32']
     assert half not in types['float32']
+
+
+def test_without_onnx_the_extra_that_brings_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, 'm3l_core.runtime.mixed_graph', raising=False)
+    monkeypatch.setitem(sys.modules, 'onnx', None)
+    with pytest.raises(EngineError) as caught:
+        typed_graph(b'', 'float16')
+    assert str(caught.value) == (
+        'building a TensorRT engine needs onnx, which is not installed. '
+        'Run: pip install "m3l_perception[tensorrt]"'
+    )
 
 
 def test_damaged_model_is_named_before_the_build(builder: Builder) -> None:
