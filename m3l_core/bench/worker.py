@@ -111,16 +111,20 @@ class Worker:
 
     def rates(self) -> dict[str, Any]:
         """Return what the engine's device can do at best, None where nothing measures it."""
+        try:
+            return self._rates()
+        except Exception:  # such as a torch without CUDA; the row is good without its limit
+            return {'operations': None, 'bytes': None}
+
+    def _rates(self) -> dict[str, Any]:
         if self._backend == 'openvino':
             from m3l_core.bench.machine import copy_rate
             from m3l_core.runtime.openvino_engine import product_rate
 
             rate = product_rate(self._precision, self._threads)
             return {'operations': rate, 'bytes': copy_rate(self._threads)}
-        try:
-            from m3l_core.bench import torch_rates
-        except ModuleNotFoundError:
-            return {'operations': None, 'bytes': None}
+        from m3l_core.bench import torch_rates
+
         device = 'cuda' if self._backend == 'tensorrt' else getattr(self._engine, 'device', 'cpu')
         return {
             'operations': torch_rates.product_rate(self._precision, device),

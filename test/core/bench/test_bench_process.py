@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from m3l_core.bench.process import WorkerProcess
+from m3l_core.bench.worker import Worker
 from m3l_core.errors import EngineError
 
 if TYPE_CHECKING:
@@ -55,6 +56,19 @@ def test_worker_that_cannot_start_says_its_last_words(tmp_path: Path) -> None:
 def test_memory_is_that_of_the_worker(tmp_path: Path) -> None:
     with WorkerProcess(**settings(tmp_path / 'no.onnx')) as worker:
         assert 5 < worker.ask('memory')['host_mb'] < 500
+
+
+def test_gpu_that_torch_cannot_measure_is_no_reason_to_fail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch_rates = pytest.importorskip('m3l_core.bench.torch_rates')
+
+    def without_cuda(precision: str, device: str) -> float:
+        raise AssertionError(f'Torch not compiled with CUDA enabled: {precision} {device}')
+
+    monkeypatch.setattr(torch_rates, 'product_rate', without_cuda)
+    worker = Worker(str(tmp_path), '', 'tensorrt', 'float16', 0, '')
+    assert worker.rates() == {'operations': None, 'bytes': None}
 
 
 def test_process_ends_with_its_block(tmp_path: Path) -> None:
