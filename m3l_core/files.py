@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from threading import get_ident
 from typing import Any, TYPE_CHECKING
 
 from m3l_core.errors import M3lError
@@ -27,7 +28,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 def _write(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f'.{path.name}.{os.getpid()}.partial')
+    partial = path.with_name(f'.{path.name}.{os.getpid()}.{get_ident()}.partial')
     try:
         with partial.open('wb') as file:
             file.write(data)
