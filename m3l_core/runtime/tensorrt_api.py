@@ -93,7 +93,7 @@ class _Log(trt.ILogger):  # type: ignore[misc]  # TensorRT has no types where it
 
     @contextmanager
     def starting(self) -> Iterator[None]:
-        """Tell of a builder or runtime that cannot be made, which is a TypeError to pybind."""
+        """Tell of what cannot be made, which is a TypeError to pybind."""
         try:
             yield
         except TypeError as error:
@@ -143,7 +143,8 @@ def build_plan(
     network = builder.create_network(flags)
     if network is None:
         raise log.failure('make a network')
-    parser = trt.OnnxParser(network, log)  # kept until the end: it may own the weights
+    with log.starting():
+        parser = trt.OnnxParser(network, log)  # kept until the end: it may own the weights
     _parse(parser, graph, log)
     config = builder.create_builder_config()
     if config is None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from contextlib import contextmanager, suppress
 import ctypes
 from dataclasses import dataclass
-from threading import Lock
+from threading import RLock
 from typing import Any, TYPE_CHECKING
 
 import numpy as np
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _DEVICE = 0
 """The first that CUDA_VISIBLE_DEVICES leaves to see."""
 
-_retaining = Lock()
+_retaining = RLock()  # an engine that is freed meanwhile, in the same thread, asks too
 _retained: list[Any] = []
 """The primary context, once it was asked for; kept for good."""
 

@@ -129,12 +129,16 @@ class _OnGpu:
             if self._is_closed:
                 raise EngineError('engine: it is closed. Open it again.')
             with current_context():
-                for name, array in inputs.items():
-                    self._buffers.upload(name, array)
-                self._plan.enqueue(self._buffers.stream)
-                for name in _OUTPUTS:
-                    self._buffers.download(name)
-                self._buffers.wait()
+                try:
+                    for name, array in inputs.items():
+                        self._buffers.upload(name, array)
+                    self._plan.enqueue(self._buffers.stream)
+                    for name in _OUTPUTS:
+                        self._buffers.download(name)
+                    self._buffers.wait()
+                except BaseException:
+                    self._buffers.settle()  # or the next run writes what this one still reads
+                    raise
                 labels, confidence = (self._buffers.result(name) for name in _OUTPUTS)
         return labels, confidence
 

@@ -296,6 +296,8 @@ def _add_building(gpu: FakeGpu, trt: Any) -> None:
     class OnnxParser:
         def __init__(self, network: str, log: Any) -> None:
             assert network == 'network'
+            if not gpu.takes('OnnxParser', log):
+                raise TypeError('pybind11::init(): factory function returned nullptr')
             self.num_errors = 1 if 'parse' in gpu.fails else 0
             self.log = log
 

@@ -192,6 +192,7 @@ def test_engine_that_does_not_start_says_what_tensorrt_logged(
     with pytest.raises(EngineError) as caught:
         engine.run(**inputs())
     assert str(caught.value) == 'TensorRT 10.3.0 cannot run the engine: out of cheese.'
+    assert gpu.events[-2:] == ['synchronize', 'pop']  # the uploads have ended
 
 
 @pytest.mark.parametrize(
@@ -281,7 +282,7 @@ def test_library_that_cannot_be_loaded_is_named(
     from m3l_core.runtime.tensorrt_building import load_toolkit
 
     def broken(name: str) -> Any:
-        raise OSError('libnvinfer.so.10: cannot open shared object file')
+        raise OSError(f'libnvinfer.so.10: cannot open shared object file, for {name}')
 
     monkeypatch.setattr(gpu.trt, '__getattr__', broken, raising=False)
     del gpu.trt.__version__
@@ -321,6 +322,7 @@ def test_strict_float32_has_no_tf32(gpu: FakeGpu, precision: Any, cleared: list[
     ('call', 'told'),
     [
         ('Builder', 'cannot start: out of cheese. Is there a GPU, and does its driver work?'),
+        ('OnnxParser', 'cannot start: out of cheese. Is there a GPU, and does its driver work?'),
         ('create_network', 'cannot make a network: out of cheese.'),
         ('create_builder_config', 'cannot make a configuration: out of cheese.'),
         ('set_memory_pool_limit', 'cannot use 1024 MiB of workspace: out of cheese.'),
