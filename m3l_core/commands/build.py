@@ -105,7 +105,7 @@ def _say(text: str) -> None:
 
 def _summary(store: EngineStore) -> str:
     """Return what a person wants to know of an engine that is good."""
-    record, modes = store.file.record(), store.parity()['modes']
+    record, modes = store.file.record(), store.parity().get('modes', {})
     machine, settings = record['machine'], record['settings']
     lines = [
         f'engine: {store.file.path} ({record["engine_bytes"] / 1e6:.1f} MB)',

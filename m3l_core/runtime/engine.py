@@ -97,6 +97,7 @@ def open_engine(
     threads: int = 0,
     cache_dir: Path | None = None,
     streams: int = 1,
+    may_build: bool = True,
     say: Callable[[str], None] = _nobody,
     warn: Callable[[str], None] = _nobody,
 ) -> Engine:
@@ -113,6 +114,7 @@ def open_engine(
             `cache_folder()` for TensorRT, and keeps none for OpenVINO.
         streams: Frames to label side by side, each by its share of the threads: more a second,
             and each takes longer. Only OpenVINO does; see `Engine.streams` for what came of it.
+        may_build: Whether 'tensorrt' builds an engine where there is none.
         say: Told what is going on where it takes long.
         warn: Told why 'auto' takes less than the machine has, and of what slows an engine down.
 
@@ -135,7 +137,9 @@ def open_engine(
             if backend == 'tensorrt':
                 from m3l_core.runtime.tensorrt_building import open_tensorrt
 
-                return open_tensorrt(path, precision, cache_dir, may_build=may_build, say=say)
+                return open_tensorrt(
+                    path, precision, cache_dir, may_build=may_build, say=say, warn=warn
+                )
             if backend == 'openvino':
                 from m3l_core.runtime.openvino_engine import OpenVinoEngine
 
@@ -157,7 +161,7 @@ def open_engine(
         from m3l_core.runtime.choosing import open_best
 
         return open_best(path, open_with, warn)
-    return open_with(backend)
+    return open_with(backend, may_build=may_build)
 
 
 def _expect_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

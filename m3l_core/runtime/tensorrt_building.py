@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 from typing import Any, TYPE_CHECKING
 
-from m3l_core.errors import EngineError, missing_module
+from m3l_core.errors import EngineError, M3lError, missing_module
 from m3l_core.runtime.cache_folder import cache_folder
 from m3l_core.runtime.onnx_card import read_onnx_card
 from m3l_core.runtime.parity import check_parity_file, ParityError
@@ -63,15 +63,18 @@ class EngineStore:
         self._toolkit = toolkit
         self.file = EngineFile(folder, model, toolkit.machine(), precision)
 
-    def open(self) -> Engine:
+    def open(self, *, say: Callable[[str], None]) -> Engine:
         """Return the engine that was built and checked before; builds nothing.
+
+        Args:
+            say: Told if a check could not be recorded.
 
         Raises:
             StaleEngineError: If there is none for this model and machine, or it is damaged.
             EngineError: If it computes wrong labels, or cannot be loaded.
         """
         with self.file.unchanging():
-            return self._opened(self.file.read())
+            return self._opened(self.file.read(), say)
 
     def obtain(
         self,
@@ -92,21 +95,22 @@ class EngineStore:
             any_settings: Take an engine that was built with other settings.
 
         Raises:
-            ModelError: If no graph can be derived from the model.
+            ModelError: If no graph can be derived from the model, or it changed meanwhile.
             EngineError: If TensorRT cannot build it, or the engine computes wrong labels.
         """
-        with self.file.locked(say) as was_held:
-            if not force or was_held:
+        before = self.file.built()
+        with self.file.locked(say):
+            if not force or self.file.built() != before:
                 try:
                     plan = self.file.read()
                     different = '' if any_settings else self.file.settings_differ(settings)
                     if not different:
-                        return self._opened(plan)
+                        return self._opened(plan, say)
                     say(f'{self.file.path.name}: was built with {different}')
                 except StaleEngineError as error:
                     say(str(error))
             self._build(settings, say, watcher or Lines(say))
-            return self._opened(self.file.read())
+            return self._opened(self.file.read(), say)
 
     def parity(self) -> dict[str, Any]:
         """Return how the engine's labels compared, as recorded; empty if not checked yet."""
@@ -118,7 +122,7 @@ class EngineStore:
     ) -> None:
         name, precision = self.file.model.name, settings.precision
         say(f'{name}: building a TensorRT engine in {precision}; this takes minutes')
-        graph = typed_graph(self.file.model.read_bytes(), settings.precision)
+        graph = typed_graph(self.file.model_bytes(), settings.precision)
         start = perf_counter()
         timing_cache = self.file.timing_cache()
         plan = _interruptibly(
@@ -127,9 +131,12 @@ class EngineStore:
         seconds = round(perf_counter() - start, 1)
         self.file.store(plan.data, settings, build_seconds=seconds, warnings=plan.warnings)
         if plan.timing_cache:
-            self.file.store_timing_cache(plan.timing_cache)
+            try:
+                self.file.store_timing_cache(plan.timing_cache)
+            except M3lError as error:
+                say(f'{error} The next build takes as long as this one.')
 
-    def _opened(self, plan: bytes) -> Engine:
+    def _opened(self, plan: bytes, say: Callable[[str], None]) -> Engine:
         """Return the engine in `plan`, after its labels were compared once."""
         recorded, expected = self.parity(), sha256(read_bytes(self.parity_path))
         is_checked = recorded.get('file_sha256') == expected
@@ -142,14 +149,20 @@ class EngineStore:
             agreements = check_parity_file(engine, self.parity_path)
         except ParityError as error:
             engine.close()
-            self.file.record_parity({'file_sha256': expected, 'problem': str(error)})
+            self._record({'file_sha256': expected, 'problem': str(error)}, say)
             raise ParityError(self._refusal(str(error))) from error
         except BaseException:
             engine.close()
             raise
         modes = {mode: agreement.summary() for mode, agreement in agreements.items()}
-        self.file.record_parity({'file_sha256': expected, 'problem': '', 'modes': modes})
+        self._record({'file_sha256': expected, 'problem': '', 'modes': modes}, say)
         return engine
+
+    def _record(self, parity: dict[str, Any], say: Callable[[str], None]) -> None:
+        try:
+            self.file.record_parity(parity)
+        except EngineError as error:  # the engine is as good or bad without it
+            say(f'{error} So the next start checks the engine again.')
 
     def _refusal(self, problem: str) -> str:
         command = _build_command(self.file.model, 'float32')
@@ -180,6 +193,7 @@ def open_tensorrt(
     *,
     may_build: bool,
     say: Callable[[str], None],
+    warn: Callable[[str], None],
 ) -> Engine:
     """Return the TensorRT engine of an exported network, checked.
 
@@ -189,6 +203,7 @@ def open_tensorrt(
         cache_dir: Where compiled networks are kept; None for the usual place.
         may_build: Build it where there is none, which takes minutes.
         say: Told what is going on.
+        warn: Told why 'auto' passes by a float16 engine that was built.
 
     Raises:
         ModelError: If the model cannot be read, or no graph be derived from it.
@@ -202,9 +217,14 @@ def open_tensorrt(
     problems: list[EngineError] = []
     for store in stores:
         try:
-            return store.open()
+            engine = store.open(say=warn)
         except EngineError as error:
             problems.append(error)
+            continue
+        for problem in problems:
+            if not isinstance(problem, StaleEngineError):
+                warn(str(problem))
+        return engine
     if not may_build:
         if not isinstance(problems[0], StaleEngineError):
             raise problems[0]

@@ -20,7 +20,7 @@ from glob import escape
 import json
 from typing import Any, BinaryIO, TYPE_CHECKING
 
-from m3l_core.errors import EngineError, M3lError
+from m3l_core.errors import EngineError, M3lError, ModelError
 from m3l_core.files import write_atomically
 from m3l_core.runtime.tensorrt_key import (
     BuildSettings,
@@ -92,6 +92,22 @@ class EngineFile:
             )
         return plan
 
+    def model_bytes(self) -> bytes:
+        """Return the model, as long as it is the one that the key was made for.
+
+        Raises:
+            ModelError: If it changed meanwhile.
+        """
+        data = self.model.read_bytes()
+        if sha256(data) != self._model_sha256:
+            raise ModelError(f'{self.model}: changed meanwhile. Start again.')
+        return data
+
+    def built(self) -> tuple[object, object]:
+        """Return what another build changes: when it was, and what came of it."""
+        record = self.record()
+        return record.get('built'), record.get('engine_sha256')
+
     def record(self) -> dict[str, Any]:
         """Return what is recorded of the engine, empty if nothing readable is."""
         return _read_record(self._record_path)
@@ -148,14 +164,11 @@ class EngineFile:
         write_atomically(self._timing_path, data)
 
     @contextmanager
-    def locked(self, wait: Callable[[str], None]) -> Iterator[bool]:
+    def locked(self, wait: Callable[[str], None]) -> Iterator[None]:
         """Keep other processes and threads from building, checking or opening it meanwhile.
 
         Args:
             wait: Told before waiting for another that holds the lock.
-
-        Yields:
-            Whether another held it before.
 
         Raises:
             EngineError: If engines cannot be kept in the folder.
@@ -169,11 +182,10 @@ class EngineFile:
                 'Give another folder with --cache or $M3L_CACHE.'
             ) from error
         with file:  # closing it gives the lock back, as does the end of the process
-            is_free = _try_lock(file, fcntl.LOCK_EX)
-            if not is_free:
+            if not _lock(file, fcntl.LOCK_EX | fcntl.LOCK_NB):
                 wait(f'{self.path.name}: waiting for another process that builds or opens it')
-                fcntl.flock(file, fcntl.LOCK_EX)
-            yield not is_free
+                _lock(file, fcntl.LOCK_EX)
+            yield
 
     @contextmanager
     def unchanging(self) -> Iterator[None]:
@@ -186,7 +198,7 @@ class EngineFile:
             yield
             return
         with _opened(self._lock_path) as file:
-            if not _try_lock(file, fcntl.LOCK_SH):
+            if not _lock(file, fcntl.LOCK_SH | fcntl.LOCK_NB):
                 raise EngineError(f'{self.path}: another process is building it.')
             yield
 
@@ -241,9 +253,15 @@ def _read_record(path: Path) -> dict[str, Any]:
     return record if isinstance(record, dict) else {}
 
 
-def _try_lock(file: BinaryIO, kind: int) -> bool:
+def _lock(file: BinaryIO, kind: int) -> bool:
+    """Return whether the lock was taken; False only if `kind` says not to wait."""
     try:
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
+        fcntl.flock(file, kind)
     except BlockingIOError:
         return False
+    except OSError as error:  # such as on NFS without its lock service
+        raise EngineError(
+            f'{file.name}: cannot be locked: {error.strerror}. '
+            'Keep engines on a local disk: --cache or $M3L_CACHE.'
+        ) from error
     return True

@@ -92,13 +92,9 @@ def _score(card: ModelCard) -> str:
 def _opened(model: Path, backend: str) -> tuple[str, str]:
     """Return which engine runs a network here, or why none does."""
     from m3l_core.runtime import open_engine
-    from m3l_core.runtime.tensorrt_building import open_tensorrt
 
     try:
-        if backend == 'tensorrt':  # which would be built, for minutes, where there is none
-            engine = open_tensorrt(model, 'auto', None, may_build=False, say=lambda _: None)
-        else:
-            engine = open_engine(model, backend)
+        engine = open_engine(model, backend, may_build=False)
     except M3lError as error:
         return '', str(error)
     name = f'{engine.backend} {engine.precision}'

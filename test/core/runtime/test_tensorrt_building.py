@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
+import fcntl
 import os
 from pathlib import Path
 import signal
@@ -17,11 +18,13 @@ import onnx
 import pytest
 from stand_in_toolkit import ORIN, StandInToolkit
 
-from m3l_core.errors import EngineError, ModelError
-from m3l_core.runtime import Segmenter
+from m3l_core.bench.worker import Worker
+from m3l_core.errors import EngineError, M3lError, ModelError
+from m3l_core.runtime import open_engine, Segmenter, tensorrt_building
 from m3l_core.runtime.onnx_card import read_onnx_card, with_card
 from m3l_core.runtime.parity import ParityError
 from m3l_core.runtime.tensorrt_building import EngineStore, typed_graph
+from m3l_core.runtime.tensorrt_cache import EngineFile
 from m3l_core.runtime.tensorrt_key import BuildSettings
 from m3l_core.runtime.tensorrt_toolkit import StaleEngineError
 
@@ -47,6 +50,9 @@ class Builder:
     @property
     def store(self) -> EngineStore:
         return EngineStore(self.model, self.folder, self.toolkit, 'float32')
+
+    def open(self) -> Engine:
+        return self.store.open(say=self.said.append)
 
     def obtain(
         self, settings: BuildSettings = STRICT, *, force: bool = False, any_settings: bool = False
@@ -129,7 +135,7 @@ def test_another_machine_builds_its_own(
     builder.obtain()
     builder.toolkit.here = replace(ORIN, **change)  # type: ignore[arg-type]
     with pytest.raises(StaleEngineError, match='no such engine; the last one was built with'):
-        builder.store.open()
+        builder.open()
     builder.obtain()
     assert said in builder.said[-2]
     assert builder.toolkit.builds == 2
@@ -153,7 +159,7 @@ def test_copy_under_the_name_of_another_is_refused(builder: Builder) -> None:
     for suffix in ('.engine', '.json'):
         old.with_suffix(suffix).rename(builder.store.file.path.with_suffix(suffix))
     with pytest.raises(StaleEngineError) as caught:
-        builder.store.open()
+        builder.open()
     assert str(caught.value) == (
         f'{builder.store.file.path}: was built for another model, machine or version; '
         'the last one was built with tensorrt 10.3.0, here 10.16.2.'
@@ -169,7 +175,7 @@ def test_truncated_engine_is_never_loaded(builder: Builder, keep: int) -> None:
     whole = path.read_bytes()
     path.write_bytes(whole[:keep])
     with pytest.raises(StaleEngineError) as caught:
-        builder.store.open()
+        builder.open()
     assert str(caught.value) == (
         f'{path}: is damaged: expected the {len(whole)} bytes that were built, '
         f'got {len(whole[:keep])} with another hash.'
@@ -186,7 +192,7 @@ def test_engine_with_one_bit_turned_is_never_loaded(builder: Builder) -> None:
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
     with pytest.raises(StaleEngineError, match='is damaged'):
-        builder.store.open()
+        builder.open()
 
 
 @pytest.mark.parametrize('text', ['', '[]', '{"key"', '{}'])
@@ -234,7 +240,7 @@ def test_wrong_engine_is_refused_by_name_and_not_tried_again(builder: Builder) -
     assert told.endswith(f'Or build another: {command}')
     assert '\n' not in told
     assert builder.toolkit.opened[0].is_closed
-    for attempt in (builder.store.open, builder.obtain):
+    for attempt in (builder.open, builder.obtain):
         with pytest.raises(ParityError) as caught:
             attempt()
         assert str(caught.value) == told
@@ -248,7 +254,7 @@ def test_force_builds_again_and_clears_what_was_wrong(builder: Builder) -> None:
     builder.toolkit.wrong_rows = 0
     builder.obtain(force=True)
     assert builder.store.parity()['problem'] == ''
-    assert builder.store.open().backend == 'tensorrt'
+    assert builder.open().backend == 'tensorrt'
 
 
 def test_other_parity_file_checks_again(builder: Builder, tiny_parity: bytes) -> None:
@@ -288,21 +294,119 @@ def test_model_without_a_parity_file_is_refused_before_the_build(builder: Builde
 
 def test_opening_builds_nothing(builder: Builder) -> None:
     with pytest.raises(StaleEngineError, match='no such engine'):
-        builder.store.open()
+        builder.open()
     assert builder.toolkit.builds == 0
 
 
 def test_two_nodes_may_open_an_engine_at_once(builder: Builder) -> None:
     builder.obtain()
     with builder.store.file.unchanging():
-        assert builder.store.open().backend == 'tensorrt'
+        assert builder.open().backend == 'tensorrt'
+
+
+def test_force_builds_although_it_waited_for_who_only_opens(builder: Builder) -> None:
+    builder.obtain()
+    builder.said.clear()
+    thread = Thread(target=lambda: builder.obtain(force=True))
+    with builder.store.file.unchanging():
+        thread.start()
+        while not builder.said:
+            thread.join(0.01)
+        assert 'waiting for another process' in builder.said[0]
+    thread.join()
+    assert builder.toolkit.builds == 2
+
+
+def test_model_that_changes_before_its_build_is_not_built(builder: Builder) -> None:
+    store = builder.store
+    builder.model.write_bytes(builder.model.read_bytes() + b'\0')
+    with pytest.raises(ModelError, match=r'tiny\.onnx: changed meanwhile\. Start again\.'):
+        store.obtain(STRICT, say=builder.said.append)
+    assert builder.toolkit.builds == 0
+
+
+def _refuse_to_write(monkeypatch: pytest.MonkeyPatch, what: str, problem: Exception) -> None:
+    def refuse(*_: object) -> None:
+        raise problem
+
+    monkeypatch.setattr(EngineFile, what, refuse)
+
+
+def test_times_that_cannot_be_kept_cost_no_build(
+    builder: Builder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _refuse_to_write(monkeypatch, 'store_timing_cache', M3lError('t.cache: cannot be written.'))
+    assert builder.obtain().backend == 'tensorrt'
+    assert builder.said[-1] == (
+        't.cache: cannot be written. The next build takes as long as this one.'
+    )
+
+
+def test_check_that_cannot_be_recorded_counts_all_the_same(
+    builder: Builder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _refuse_to_write(monkeypatch, 'record_parity', EngineError('x.json: cannot be written.'))
+    assert builder.obtain().backend == 'tensorrt'
+    told = 'x.json: cannot be written. So the next start checks the engine again.'
+    assert builder.said[-1] == told
+    builder.toolkit.wrong_rows = 30
+    with pytest.raises(ParityError):
+        builder.open()
+    assert builder.said[-2:] == [told, told]
+
+
+def test_folder_without_locks_is_named(builder: Builder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on NFS without its lock service."""
+    builder.obtain()
+
+    def refuse(*_: object) -> None:
+        raise OSError(37, 'No locks available')
+
+    monkeypatch.setattr(fcntl, 'flock', refuse)
+    for attempt in (builder.open, builder.obtain):
+        with pytest.raises(EngineError, match=r'\.lock: cannot be locked: No locks available\.'):
+            attempt()
+
+
+@pytest.fixture
+def here(builder: Builder, monkeypatch: pytest.MonkeyPatch) -> Builder:
+    """The machine with its stand-in, and its folder, as every command finds them."""
+    monkeypatch.setattr(tensorrt_building, 'load_toolkit', lambda _: builder.toolkit)
+    monkeypatch.setenv('M3L_CACHE', str(builder.folder))
+    builder.folder = builder.folder / 'tensorrt'
+    return builder
+
+
+def test_measuring_builds_nothing_and_says_how_to(here: Builder) -> None:
+    frames = str(here.store.parity_path)
+    worker = Worker(str(here.model), frames, 'tensorrt', 'float32', 1, '')
+    with pytest.raises(EngineError) as caught:
+        worker.open()
+    command = f'm3l build {here.model} --precision float32'
+    assert str(caught.value).endswith(f'no such engine. Run: {command}')
+    assert here.toolkit.builds == 0
+    here.obtain()
+    assert worker.open()['device'] == 'cuda'
+
+
+def test_float16_engine_that_is_passed_by_is_told(here: Builder) -> None:
+    here.obtain()
+    here.toolkit.wrong_rows = 30
+    half = EngineStore(here.model, here.folder, here.toolkit, 'float16')
+    with pytest.raises(ParityError):
+        half.obtain(BuildSettings(), say=here.said.append)
+    warnings: list[str] = []
+    engine = open_engine(here.model, 'tensorrt', warn=warnings.append)
+    assert engine.precision == 'float32'
+    assert len(warnings) == 1
+    assert warnings[0].startswith(f'{half.file.path}: tensorrt float16: computes other labels')
 
 
 def test_engine_in_the_folder_of_another_user_is_opened(builder: Builder) -> None:
     """As when an administrator built it for a service; root may write anywhere, so it is read."""
     builder.obtain()
     before = {path: path.stat().st_mtime_ns for path in builder.folder.iterdir()}
-    builder.store.open()
+    builder.open()
     assert {path: path.stat().st_mtime_ns for path in builder.folder.iterdir()} == before
 
 
@@ -321,7 +425,7 @@ def test_file_that_may_not_be_read_is_named(
 
     monkeypatch.setattr(Path, 'open', refuse)
     with pytest.raises(EngineError, match=rf'{suffix}: cannot be read: Permission denied\.$'):
-        builder.store.open()
+        builder.open()
 
 
 def test_graph_is_typed_as_asked(model: Path) -> None:
@@ -416,7 +520,7 @@ def test_killed_build_leaves_nothing_that_is_taken_for_an_engine(
         process.wait()
     assert suffixes(builder.folder) == left
     with pytest.raises(StaleEngineError, match='no such engine'):
-        builder.store.open()
+        builder.open()
     builder.obtain()  # and the lock died with its holder
     assert builder.toolkit.builds == 1
 
@@ -427,7 +531,7 @@ def test_second_builder_waits_and_takes_what_the_first_built(
 ) -> None:
     with child(builder.model, builder.folder, 'build') as process:
         with pytest.raises(EngineError, match=r'\.engine: another process is building it\.'):
-            builder.store.open()
+            builder.open()
         engines: list[Engine] = []
         thread = Thread(target=lambda: engines.append(builder.obtain(force=force)))
         thread.start()
