@@ -13,7 +13,7 @@ import sys
 import threading
 from typing import Any
 
-import cv2
+from halves import write_halves
 import numpy as np
 import pytest
 import yaml
@@ -52,20 +52,8 @@ RUNS = [f'{method}_4_{seed}' for seed in (0, 1) for method in GRID['methods']]
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twelve images in NYUv2's layout, floor on the left and wall on the right, in pairs."""
     root = tmp_path_factory.mktemp('nyuv2')
-    generator = np.random.default_rng(0)
     ids = [f'{10 * pair + one:04d}' for pair in range(6) for one in (1, 2)]
-    for kind in ('rgb', 'depth', 'label40'):
-        (root / kind).mkdir()
-    for name in ids:
-        right = np.arange(64) >= generator.integers(16, 48)
-        labels = np.tile(np.where(right, 1, 2).astype(np.uint8), (48, 1))
-        rgb = np.where(labels[..., None] == 1, 220, 40) + generator.integers(0, 20, (48, 64, 3))
-        cv2.imwrite(str(root / f'rgb/{name}.jpg'), rgb.astype(np.uint8))
-        depth = np.where(labels == 1, 3000, 1000).astype(np.uint16)
-        cv2.imwrite(str(root / f'depth/{name}.png'), depth)
-        cv2.imwrite(str(root / f'label40/{name}.png'), labels)
-    for split, part in (('train', ids[:10]), ('val', ids[6:10]), ('test', ids[10:])):
-        (root / f'{split}.txt').write_text('\n'.join(part))
+    write_halves(root, ids, {'train': ids[:10], 'val': ids[6:10], 'test': ids[10:]})
     return root
 
 
