@@ -38,6 +38,10 @@ def run_node(make_node: Callable[[], SegmentNode], arguments: list[str]) -> int:
         arguments: The command line, with the program's name first.
     """
     node = None
+    # rclpy wakes a waiting executor before it shuts the context down. An executor that is quick
+    # finds the context still up and waits again, for whatever comes next; an interrupt, which
+    # Ctrl-C is anyway, ends the wait for good.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         choice = os.environ.get(CHOICE_VARIABLE, 'shipped')
         os.environ.update(profile_environment(choice, os.environ))
@@ -111,7 +115,8 @@ def _spin(node: SegmentNode) -> None:
 def _end(node: SegmentNode | None) -> int:
     """Release everything and return the exit code; None is a node that a signal forestalled."""
     # A second Ctrl-C (the shell's and launch's often come together) must not cut this short.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     if node is None:
         rclpy.try_shutdown()
         return 0
