@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from m3l_core.network import LinearFusion
     from m3l_core.network.decoder import Decoder
     from m3l_core.network.encoder import Attention, Block, MixFeedForward, PatchEmbedding, Stage
-    from m3l_core.network.fusion import ModalityLayerNorm
+    from m3l_core.network.fusion import LinearMix, ModalityLayerNorm
 
 Streams = list[Tensor]
 
@@ -95,7 +95,7 @@ class PlainBlock(nn.Module):
         self.feed_forward: MixFeedForward = block.mlp
         reduces = self.attention.reduction > 1
         self.context_norm = PlainNorm(self.attention.norm) if reduces else None
-        self.share = block.mix.own_share
+        self.share = cast('LinearMix', block.mix).own_share
 
     def forward(self, streams: Streams, height: int, width: int) -> Streams:
         """Return the streams after both residual branches."""
