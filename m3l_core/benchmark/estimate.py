@@ -50,7 +50,7 @@ def estimate(files: Sequence[RunFiles]) -> Estimate:
     """Return what is left of the runs, from the pace of those that have begun."""
     steps, seconds = zip(*(one.progress() for one in files), strict=True)
     pairs = [one.run.pairs for one in files]
-    done = [one.run.pairs_until(step) for one, step in zip(files, steps, strict=True)]
+    done = [one.run.config.pairs_until(step) for one, step in zip(files, steps, strict=True)]
     pixels = [_pixels(one) for one in files]
     trained = sum(d * p for d, p, s in zip(done, pixels, seconds, strict=True) if s)
     left = sum((n - d) * p for n, d, p in zip(pairs, done, pixels, strict=True))

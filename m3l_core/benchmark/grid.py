@@ -10,7 +10,7 @@ from m3l_core.config import from_mapping, load_yaml
 from m3l_core.errors import ConfigError
 from m3l_core.evaluate.conventions import Convention, DEPLOYED
 from m3l_core.train.config import TrainConfig
-from m3l_core.train.methods import make_method, MethodName
+from m3l_core.train.methods import MethodName  # noqa: TC001 - from_mapping looks it up
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -113,13 +113,7 @@ class Run:
     @property
     def pairs(self) -> int:
         """Pairs that it trains on, a forward alone counting a quarter."""
-        return self.pairs_until(self.config.steps)
-
-    def pairs_until(self, step: int) -> int:
-        """Return the pairs that were trained on when `step` steps are done."""
-        config, method = self.config, make_method(self.config.method, self.config.m3l_plus)
-        alone = min(step, config.unlabeled_from) if method.unlabeled else 0
-        return round(config.batch_size * (alone + (step - alone) * method.cost))
+        return self.config.pairs_until(self.config.steps)
 
 
 def load_grid(path: Path) -> tuple[Grid, tuple[Run, ...]]:

@@ -10,7 +10,7 @@ from typing import Literal
 from m3l_core.architecture import Fusion, SMALLEST_SIDE
 from m3l_core.errors import ConfigError
 from m3l_core.model_card import DepthEncoding
-from m3l_core.train.methods import MethodName  # noqa: TC001 - from_mapping looks it up
+from m3l_core.train.methods import make_method, MethodName
 from m3l_core.train.methods.m3l_plus import M3LPlus
 
 
@@ -177,6 +177,13 @@ class TrainConfig:
         done = step - self.unlabeled_from
         ramp = self.ramp * self.steps
         return 0.0 if done < 0 else min(1.0, (done + 1) / ramp) if ramp else 1.0
+
+    def pairs_until(self, step: int) -> int:
+        """Return the pairs trained on when `step` steps are done; a forward alone is a quarter."""
+        method = make_method(self.method, self.m3l_plus)
+        first = min(step, self.unlabeled_from) if method.unlabeled else 0
+        each = 2 if method.two_networks else 1  # both see the labelled images
+        return round(self.batch_size * (first * each + (step - first) * method.cost))
 
     def size_at(self, step: int) -> tuple[int, int]:
         """Return the size of the views at `step`, counted from 0."""

@@ -198,7 +198,7 @@ class Trainer:
                 'recipe': asdict(self.config),
                 'steps': self.step,
                 'labeled_views': self.step * self.config.batch_size,
-                'pairs': round(self._pairs()),
+                'pairs': self.config.pairs_until(self.step),
                 'hours': round(self.seconds / 3600, 2),
                 'device': 'cuda' if torch.cuda.is_available() else 'cpu',
                 'version': __version__,
@@ -207,14 +207,6 @@ class Trainer:
             metrics={'val': scores} if scores and not self.sources.scores_what_it_learns else {},
             license_note=self.sources.terms(self._start.terms),
         )
-
-    def _pairs(self) -> float:
-        """Return how many pairs were trained on so far, a forward alone counting a quarter."""
-        if not self.step:
-            return 0.0
-        alone = min(self.step, self.config.unlabeled_from) if self.learner.method.unlabeled else 0
-        cost = alone + (self.step - alone) * self.learner.method.cost
-        return self.config.batch_size * cost
 
     def _validate(self, report: Callable[[str], None]) -> dict[str, float]:
         card, validation = self.card({}), self.sources.validation
@@ -238,8 +230,9 @@ class Trainer:
             **self.learner.state(),
         }
         if _leads():
-            self.folder.save_state(state)
+            # Weights first: killed in between, the run takes these steps again and writes both.
             save(self.folder.weights, self.teacher, self.card(scores))
+            self.folder.save_state(state)
 
     def _resume(self) -> None:
         state = self.folder.load_state()

@@ -93,8 +93,8 @@ def test_pairs_count_the_burn_in_and_what_a_method_looks_at(tmp_path: Path) -> N
     m3l, plus = runs
     assert m3l.pairs == 2 * (20 + 80 * 3.75)
     assert plus.pairs == 2 * (20 + 80 * 4.25)
-    assert plus.pairs_until(10) == 2 * 10
-    assert plus.pairs_until(21) == 2 * (20 + 4.25) - 0.5  # rounded
+    assert plus.config.pairs_until(10) == 2 * 10
+    assert plus.config.pairs_until(21) == 2 * (20 + 4.25) - 0.5  # rounded
 
 
 def test_unknown_keys_are_named_with_their_place(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from small_run import CONFIG, train  # noqa: E402
 
 from m3l_core import checkpoint  # noqa: E402
 from m3l_core.errors import ConfigError, ModelError, TrainingError  # noqa: E402
+from m3l_core.model_card import ModelCard  # noqa: E402
+from m3l_core.network import LinearFusion  # noqa: E402
 from m3l_core.network.inputs import InputEncoder  # noqa: E402
 from m3l_core.train.config import (  # noqa: E402
     OptimizerConfig,
@@ -83,6 +85,26 @@ def test_a_resumed_run_ends_at_the_same_numbers(images: Path, tmp_path: Path) ->
         wanted = theirs.state_dict()
         for name, tensor in mine.state_dict().items():
             assert torch.equal(tensor, wanted[name]), name
+
+
+def test_a_run_killed_while_it_saves_its_last_step_still_leaves_that_step(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train(CONFIG, images, tmp_path / 'whole')
+
+    def save_but_the_last(path: Path, model: LinearFusion, card: ModelCard) -> None:
+        if card.training['steps'] == CONFIG.steps:
+            raise KeyboardInterrupt
+        checkpoint.save(path, model, card)
+
+    with monkeypatch.context() as patched:
+        patched.setattr('m3l_core.train.trainer.save', save_but_the_last)
+        with pytest.raises(KeyboardInterrupt):
+            train(CONFIG, images, tmp_path / 'parts')
+    model, card = checkpoint.load(train(CONFIG, images, tmp_path / 'parts').folder.weights)
+    assert card.training['steps'] == CONFIG.steps
+    wanted = whole.teacher.state_dict()
+    assert all(torch.equal(tensor, wanted[name]) for name, tensor in model.state_dict().items())
 
 
 def test_another_configuration_is_refused_in_the_same_folder(images: Path, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from m3l_core.train.config import (  # noqa: E402
     PUBLISHED,
     TrainConfig,
 )
+from m3l_core.train.methods import MethodName  # noqa: E402
 from m3l_core.train.methods.m3l_plus import M3LPlus  # noqa: E402
 from m3l_core.train.schedule import make_optimizer, rate_scale, set_rate  # noqa: E402
 
@@ -111,6 +112,25 @@ def test_unlabelled_images_come_to_count_after_the_burn_in() -> None:
     strengths = [config.strength_at(step) for step in (0, 19, 20, 24, 29, 30, 99)]
     assert strengths == pytest.approx([0, 0, 0.1, 0.5, 1, 1, 1])
     assert replace(CONFIG, burn_in=0.0, ramp=0.0).strength_at(0) == 1
+
+
+@pytest.mark.parametrize(
+    ('method', 'pairs'),
+    [
+        ('supervised_dropout', (20, 30)),
+        ('mean_teacher', (20, 20 + 2.5 * 10)),
+        ('m3l', (20, 20 + 3.75 * 10)),
+        ('m3l_plus', (20, 20 + 4.25 * 10)),
+        ('cps', (40, 40 + 4 * 10)),  # two networks learn from labels from the first step on
+    ],
+)
+def test_pairs_are_counted_by_what_a_step_trains_on(
+    method: MethodName, pairs: tuple[float, float]
+) -> None:
+    config = replace(CONFIG, method=method, steps=30, batch_size=4, burn_in=2 / 3)
+    of_steps = tuple(config.pairs_until(step) for step in (20, 30))
+    assert of_steps == tuple(4 * number for number in pairs)
+    assert config.pairs_until(0) == 0
 
 
 def test_switches_of_a_method_are_read_from_the_file() -> None:
