@@ -6,6 +6,7 @@ An engine does what robots do. Whatever else is asked for needs the network as t
 from __future__ import annotations
 
 from dataclasses import dataclass
+import sys
 from typing import Any, TYPE_CHECKING
 
 from m3l_core.errors import ConfigError
@@ -83,8 +84,16 @@ class Look:
         """Return what is scored: `plain` from `plain_network`, or else an engine."""
         if plain is None:
             from m3l_core.runtime import open_engine
+            from m3l_core.runtime.cache_folder import cache_folder
 
-            return open_engine(self.model, self.backend, precision=self.precision)
+            return open_engine(
+                self.model,
+                self.backend,
+                precision=self.precision,
+                cache_dir=cache_folder(),
+                say=_say,
+                warn=_say,
+            )
         from m3l_core.evaluate.plain import PlainEngine
 
         return PlainEngine(
@@ -128,6 +137,10 @@ class Look:
         _, card = plain
         training = training_of(self.data, self.split, card.classes)
         return mean_inputs(tracked(training, 'mean of the training images'), card)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def tracked(samples: Folder, what: str) -> Iterable[Sample]:

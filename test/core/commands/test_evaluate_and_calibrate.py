@@ -117,6 +117,20 @@ def test_runs_are_told_and_brackets_only_where_there_are_some(
     assert 'Brackets' not in one
 
 
+def test_the_compiled_network_is_kept_where_the_node_keeps_it(
+    model: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip('openvino')
+    cache = tmp_path / 'cache'
+    monkeypatch.setenv('M3L_CACHE', str(cache))
+    graph = model.with_suffix('.onnx')
+    assert run('evaluate', graph, '--data', data, '--backend', 'openvino') == 0
+    kept = {path: path.stat().st_mtime_ns for path in cache.glob('*.blob')}
+    assert kept
+    assert run('evaluate', graph, '--data', data, '--backend', 'openvino') == 0
+    assert {path: path.stat().st_mtime_ns for path in cache.glob('*.blob')} == kept
+
+
 def test_every_depth_sensor_can_be_asked_for(capsys: Capture) -> None:
     with pytest.raises(SystemExit):
         run('evaluate', '--help')
