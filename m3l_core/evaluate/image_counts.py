@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import io
 from typing import Any, TYPE_CHECKING
 import zipfile
+import zlib
 
 import numpy as np
 
@@ -22,6 +23,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from m3l_core.evaluate.scoring import Evaluation
+
+
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    KeyError,
+    AttributeError,
+    TypeError,  # one array instead of several: no context manager
+    EOFError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What NumPy raises for files that are something else or damaged."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +103,7 @@ class ImageCounts:
                 ids, classes = tuple(file['ids'].tolist()), tuple(file['classes'].tolist())
                 # Files of before scenes were noted hold none.
                 scenes = tuple(file['scenes'].tolist()) if 'scenes' in file.files else ()
-        except (OSError, ValueError, KeyError, AttributeError, EOFError, zipfile.BadZipFile) as e:
+        except _UNREADABLE as e:
             raise DataError(
                 f'{path}: cannot be read as counts of images: {e}. Expected a file of '
                 'm3l evaluate --counts.'

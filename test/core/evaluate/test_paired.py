@@ -162,6 +162,18 @@ def test_damaged_files_are_refused_in_one_line(tmp_path: Path, content: bytes | 
     assert '\n' not in str(error.value)
 
 
+def test_one_array_and_torn_arrays_are_no_counts(tmp_path: Path) -> None:
+    np.save(tmp_path / 'bad.npy', np.zeros(3))
+    with pytest.raises(DataError, match=r'bad\.npy: cannot be read as counts of images'):
+        ImageCounts.load(tmp_path / 'bad.npy')
+    run(images()).save(tmp_path / 'whole.npz')
+    data = bytearray((tmp_path / 'whole.npz').read_bytes())
+    data[60:90] = bytes(30)  # within the first array, which is compressed
+    (tmp_path / 'bad.npz').write_bytes(data)
+    with pytest.raises(DataError, match=r'bad\.npz: cannot be read as counts of images'):
+        ImageCounts.load(tmp_path / 'bad.npz')
+
+
 def test_counts_of_another_shape_are_refused(tmp_path: Path) -> None:
     ours = run(images())
     replace(ours, classes=('wall', 'floor', 'bed')).save(tmp_path / 'bad.npz')
