@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+import shutil
 from typing import TYPE_CHECKING
 
 import cv2
@@ -72,6 +73,25 @@ def tiny_files(
     ranges = ActivationRanges(frames='none, made for tests', groups={}, large={})
     card = replace(tiny_card, weights_sha256=weights_sha256(weights), ranges=ranges)
     path.write_bytes(deployment_graph(tiny_model, card).SerializeToString())
+    return path
+
+
+@pytest.fixture(scope='session')
+def tiny_parity(tiny_model: LinearFusion, tiny_card: ModelCard, rooms: list[RgbdFrame]) -> bytes:
+    """What `m3l export` writes beside a model, of one frame."""
+    from m3l_core.export.parity import parity_file, Reference
+
+    return parity_file(Reference(tiny_model, tiny_card), rooms[:1])
+
+
+@pytest.fixture
+def model(tiny_files: Path, tiny_parity: bytes, tmp_path: Path) -> Path:
+    """An exported network with its checkpoint and parity file, in a folder of its own."""
+    path = tmp_path / 'model' / 'tiny.onnx'
+    path.parent.mkdir()
+    for suffix in ('.onnx', '.safetensors'):
+        shutil.copy(tiny_files.with_suffix(suffix), path.parent)
+    path.with_suffix('.parity.npz').write_bytes(tiny_parity)
     return path
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from typing import Any, TYPE_CHECKING
 
 import numpy as np
@@ -12,30 +11,9 @@ import pytest
 pytest.importorskip('openvino')
 
 from m3l_core.cli import main
-from m3l_core.export.parity import parity_file, Reference
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from m3l_core.frames import RgbdFrame
-    from m3l_core.model_card import ModelCard
-    from m3l_core.network import LinearFusion
-
-
-@pytest.fixture
-def model(
-    tiny_files: Path,
-    tiny_model: LinearFusion,
-    tiny_card: ModelCard,
-    rooms: list[RgbdFrame],
-    tmp_path: Path,
-) -> Path:
-    """An exported network with its checkpoint and parity file, in a folder of its own."""
-    for suffix in ('.onnx', '.safetensors'):
-        shutil.copy(tiny_files.with_suffix(suffix), tmp_path)
-    recorded = parity_file(Reference(tiny_model, tiny_card), rooms[:2])
-    (tmp_path / 'tiny.parity.npz').write_bytes(recorded)
-    return tmp_path / 'tiny.onnx'
 
 
 def measured(model: Path, *options: str, code: int = 0) -> dict[str, Any]:

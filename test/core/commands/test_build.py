@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from io import StringIO
-import shutil
 import sys
 from typing import TYPE_CHECKING
 
@@ -21,9 +20,7 @@ from m3l_core.runtime.tensorrt_toolkit import Plan
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from m3l_core.frames import RgbdFrame
     from m3l_core.model_card import ModelCard
-    from m3l_core.network import LinearFusion
     from m3l_core.runtime.engine import Engine
     from m3l_core.runtime.tensorrt_progress import Watcher
 
@@ -70,23 +67,6 @@ class Toolkit:
         engine.precision = precision
         assert engine.card == card
         return engine
-
-
-@pytest.fixture
-def model(
-    tiny_files: Path,
-    tiny_model: LinearFusion,
-    tiny_card: ModelCard,
-    rooms: list[RgbdFrame],
-    tmp_path: Path,
-) -> Path:
-    from m3l_core.export.parity import parity_file, Reference
-
-    path = tmp_path / 'tiny.onnx'
-    shutil.copy(tiny_files, path)
-    recorded = parity_file(Reference(tiny_model, tiny_card), rooms[:1])
-    path.with_suffix('.parity.npz').write_bytes(recorded)
-    return path
 
 
 @pytest.fixture

@@ -1,34 +1,37 @@
-"""A small model with all that lies beside it, to build engines of."""
+"""What TensorRT's tests have in its place."""
 
 from __future__ import annotations
 
-import shutil
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from m3l_core.frames import RgbdFrame
-    from m3l_core.model_card import ModelCard
-    from m3l_core.network import LinearFusion
-
-
-@pytest.fixture(scope='session')
-def tiny_parity(tiny_model: LinearFusion, tiny_card: ModelCard, rooms: list[RgbdFrame]) -> bytes:
-    """What `m3l export` writes beside a model, of one frame."""
-    from m3l_core.export.parity import parity_file, Reference
-
-    return parity_file(Reference(tiny_model, tiny_card), rooms[:1])
+    from fake_gpu import FakeGpu
+    from stand_in_builder import Builder
 
 
 @pytest.fixture
-def model(tiny_files: Path, tiny_parity: bytes, tmp_path: Path) -> Path:
-    """An exported network with its parity file beside it, in a folder of its own."""
+def builder(model: Path, tmp_path: Path) -> Builder:
     pytest.importorskip('openvino')
-    path = tmp_path / 'model' / 'tiny.onnx'
-    path.parent.mkdir()
-    shutil.copy(tiny_files, path)
-    path.with_suffix('.parity.npz').write_bytes(tiny_parity)
-    return path
+    from stand_in_builder import Builder
+
+    return Builder(model, tmp_path / 'engines')
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGpu]:
+    """Stand-ins for both libraries, and our modules imported over them."""
+    from fake_gpu import FakeGpu, forget_ours
+
+    fake = FakeGpu()
+    for name, module in fake.modules.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    forget_ours()
+    yield fake
+    assert fake.stack == []
+    forget_ours()

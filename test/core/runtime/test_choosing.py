@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from m3l_core.errors import EngineError, ModelError
+from m3l_core.errors import ConfigError, EngineError, ModelError
 from m3l_core.runtime import choosing, open_engine
 from m3l_core.runtime.cache_folder import cache_folder
 
@@ -168,3 +168,13 @@ def test_engines_are_kept_where_the_user_says(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert cache_folder() == Path(folder)
+
+
+def test_a_home_that_is_not_known_is_told_with_what_to_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv('M3L_CACHE', '~no-such-user/engines')
+    with pytest.raises(
+        ConfigError, match=r'^cache: expected a user with a home .* Set \$M3L_CACHE'
+    ):
+        cache_folder()
