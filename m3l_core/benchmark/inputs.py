@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from m3l_core.errors import ConfigError
-from m3l_core.weights_file import weights_sha256
+from m3l_core.train.start import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,8 @@ class Inputs:
         """Check that what the runs ask for is there, before the first hour is spent.
 
         Raises:
-            ConfigError: If weights or rendered frames are missing, or given for nothing.
+            ConfigError: If weights or rendered frames are missing, or given for nothing; or if
+                there is no such file or folder.
         """
         self._expect(
             '--weights', self.weights, {r.name for r in runs if r.config.init == 'pretrained'}
@@ -42,6 +43,11 @@ class Inputs:
         self._expect(
             '--rendered', self.rendered, {r.name for r in runs if max(r.config.rendered_share)}
         )
+        paths = [('--data', self.data), ('--weights', self.weights), ('--rendered', self.rendered)]
+        paths += [('--unlabeled', path) for path in self.unlabeled]
+        for argument, path in (*paths, ('--val', self.validation)):
+            if path is not None and not path.exists():
+                raise ConfigError(f'{argument}: there is no {path}. Give a path that exists.')
 
     @staticmethod
     def _expect(argument: str, given: Path | None, wanted_by: set[str]) -> None:
@@ -49,18 +55,17 @@ class Inputs:
             raise ConfigError(f'{argument}: is missing, but {min(wanted_by)} needs it. Give it.')
         if given is not None and not wanted_by:
             raise ConfigError(f'{argument}: is given, but no run of the grid asks for it.')
-        if given is not None and not given.exists():
-            raise ConfigError(f'{argument}: there is no {given}. Give a path that exists.')
 
     def expect_same_start(self, files: Sequence[RunFiles]) -> None:
         """Check that runs on disk began from the weights that new ones would begin from.
 
         Raises:
             ConfigError: If they began from others.
+            ModelError: If those weights cannot be read.
         """
         if self.weights is None:
             return
-        digest = weights_sha256(self.weights.read_bytes())[:12]
+        digest = digest_of(self.weights)
         for one in files:
             began = one.began_with().get('weights', '')
             if began and one.run.config.init == 'pretrained' and not began.endswith(digest):

@@ -6,7 +6,7 @@ import hashlib
 from typing import NamedTuple, TYPE_CHECKING
 
 from m3l_core.checkpoint import load, load_imagenet
-from m3l_core.errors import ConfigError
+from m3l_core.errors import ConfigError, ModelError
 from m3l_core.network import Architecture, LinearFusion
 from m3l_core.weights_file import weights_sha256
 
@@ -51,9 +51,8 @@ def initial_network(
         return model, Start()
     if weights.suffix == '.pth':
         load_imagenet(weights, model)
-        digest = hashlib.sha256(weights.read_bytes()).hexdigest()
         return model, Start(
-            f'{weights.name} {digest[:12]}', f'Began as {weights.name}, whose terms apply.'
+            f'{weights.name} {digest_of(weights)}', f'Began as {weights.name}, whose terms apply.'
         )
     trained, card = load(weights)
     expected = (model.architecture.embed_dims, model.architecture.depths, config.depth)
@@ -67,8 +66,25 @@ def initial_network(
     if card.classes.names != classes.names:
         state = {name: value for name, value in state.items() if '.classify.' not in name}
     model.load_state_dict(state, strict=False)
-    digest = weights_sha256(weights.read_bytes())
-    return model, Start(f'{weights.name} {digest[:12]}', card.license_note)
+    return model, Start(f'{weights.name} {digest_of(weights)}', card.license_note)
+
+
+def digest_of(weights: Path) -> str:
+    """Return the 12 digits that tell the weights in a checkpoint from others.
+
+    Raises:
+        ModelError: If the file cannot be read.
+    """
+    try:
+        data = weights.read_bytes()
+        if weights.suffix == '.pth':
+            return hashlib.sha256(data).hexdigest()[:12]
+        return weights_sha256(data)[:12]
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f'{weights}: cannot be read as a checkpoint: {error}. Give one that m3l train wrote, '
+            'or the .pth of a Mix Transformer.'
+        ) from error
 
 
 def initial_peer(student: LinearFusion, *, pretrained: bool) -> LinearFusion:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from hashlib import sha256
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ from m3l_core.benchmark.grid import Grid, Run
 from m3l_core.benchmark.inputs import Inputs
 from m3l_core.benchmark.results import best_conventions
 from m3l_core.benchmark.run_files import expect_comparable, RunFiles
-from m3l_core.errors import ConfigError
+from m3l_core.errors import ConfigError, ModelError
 from m3l_core.evaluate.conventions import Convention, DEPLOYED
 from m3l_core.evaluate.image_counts import ImageCounts
 from m3l_core.metrics import CONDITIONS
@@ -131,19 +133,46 @@ def test_weights_that_runs_did_not_begin_from_are_refused(
     inputs.expect_same_start([other])
 
 
+def test_the_encoder_of_a_mix_transformer_is_a_start_too(tmp_path: Path) -> None:
+    weights = tmp_path / 'mit_b0.pth'
+    weights.write_bytes(b'as torch.save writes it')
+    inputs, one, other = (
+        Inputs(data=tmp_path, weights=weights),
+        files(tmp_path),
+        files(tmp_path, 'cps'),
+    )
+    begin(one, weights=f'mit_b0.pth {sha256(weights.read_bytes()).hexdigest()[:12]}')
+    inputs.expect_same_start([one])
+    begin(other)
+    with pytest.raises(ConfigError, match='cps_9_0: began from start 123, but --weights is mit_b'):
+        inputs.expect_same_start([other])
+
+
+def test_weights_that_are_none_are_refused(tmp_path: Path) -> None:
+    (tmp_path / 'torn.safetensors').write_bytes(b'torn')
+    for name in ('torn.safetensors', '.'):
+        with pytest.raises(ModelError, match='cannot be read as a checkpoint'):
+            Inputs(data=tmp_path, weights=tmp_path / name).expect_same_start([])
+
+
 @pytest.mark.parametrize(
     ('given', 'expected'),
     [
         ({}, '--weights: is missing, but m3l_9_0 needs it.'),
         ({'weights': Path('none')}, '--weights: there is no none.'),
+        ({'weights': Path(), 'data': Path('none')}, '--data: there is no none.'),
+        (
+            {'weights': Path(), 'unlabeled': (Path(), Path('gone'))},
+            '--unlabeled: there is no g',
+        ),
         ({'weights': Path(), 'rendered': Path()}, '--rendered: is given, but no run of the grid'),
     ],
 )
 def test_what_runs_need_is_asked_for_before_the_first(
-    tmp_path: Path, given: dict[str, Path], expected: str
+    tmp_path: Path, given: dict[str, Any], expected: str
 ) -> None:
     with pytest.raises(ConfigError) as caught:
-        Inputs(data=tmp_path, **given).expect_enough([files(tmp_path).run])
+        Inputs(**({'data': tmp_path} | given)).expect_enough([files(tmp_path).run])
     assert expected in str(caught.value)
 
 
