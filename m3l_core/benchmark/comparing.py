@@ -64,8 +64,9 @@ class Comparison:
         paired, number = self.paired, len(self.seeds)
         positive = sum(gain > 0 for gain in paired.of_seeds)
         so_far = f' so far, {self.missing_seeds} to come' if self.missing_seeds else ''
+        verdict = f'{self.verdict}: ' if self.headline else ''
         text = (
-            f'{self.ours} over {self.theirs} with {self.labels} labels: {self.verdict}: mean gain '
+            f'{self.ours} over {self.theirs} with {self.labels} labels: {verdict}mean gain '
             f'{paired.gain:+.1f} points of MM-Robust {bracket(paired.interval)}, positive in '
             f'{positive} of {number} {_seeds(number)}{so_far}.'
         )

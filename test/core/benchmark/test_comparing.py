@@ -116,6 +116,12 @@ def test_the_sentence_tells_gain_intervals_and_seeds() -> None:
     )
 
 
+def test_a_variant_is_not_held_to_the_headline() -> None:
+    (comparison,) = compared([31.0], [30.0])
+    assert 'with 9 labels: not reached: mean gain' in comparison.sentence()
+    assert 'with 9 labels: mean gain' in replace(comparison, headline=False).sentence()
+
+
 def test_the_sentence_says_what_is_to_come() -> None:
     (comparison,) = compared([31.0, None, None], [30.0, 30.0, 30.0])
     assert 'open: mean gain +1.0' in comparison.sentence()
