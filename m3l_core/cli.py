@@ -89,10 +89,10 @@ def _parser(modules: Mapping[str, str]) -> argparse.ArgumentParser:
     )
     for name, path in modules.items():
         module = import_module(path)
-        description = (inspect.getdoc(module) or '').replace('%', '%%')
+        description = inspect.getdoc(module) or ''
         subparser = subparsers.add_parser(
             name,
-            help=description.partition('\n')[0],
+            help=description.partition('\n')[0].replace('%', '%%'),  # argparse fills these in
             description=description,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )

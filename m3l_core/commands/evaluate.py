@@ -12,7 +12,8 @@ example:
   m3l evaluate nyuv2_b0.onnx --data nyuv2 --json val.json
   m3l evaluate nyuv2_b0.onnx --data nyuv2 --split test --degrade sensor
   m3l evaluate runs/m3l --which student --data nyuv2 --conventions --noise
-  m3l evaluate runs/m3l --data nyuv2 --against other.npz
+  m3l evaluate runs/mine --data nyuv2 --counts mine.npz
+  m3l evaluate runs/other --data nyuv2 --against mine.npz
 """
 
 from __future__ import annotations

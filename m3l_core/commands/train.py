@@ -1,4 +1,9 @@
-"""Train a network on labelled images, and on images without labels.
+r"""Train a network on labelled images, and on images without labels.
+
+The YAML file says how; config/train holds examples, see docs/training.md too. Its `method` is one
+of these: supervised and supervised_dropout learn from labels alone; mean_teacher,
+mean_teacher_dropout, cps, m3l and m3l_plus also from images without. Those are given with
+--unlabeled, or are what `labels: 99` leaves over, which takes the labels from all but 99 images.
 
 A run that was stopped, by Ctrl-C or a power cut, goes on where it last saved when the same
 command is given again. Curves: tensorboard --logdir runs. Examples:
@@ -38,8 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs='+',
         default=[],
         metavar='IMAGES',
-        help='images to learn from without labels, such as m3l extract writes; for the methods '
-        'mean_teacher, mean_teacher_dropout, cps, m3l and m3l_plus',
+        help='images to learn from without labels, such as m3l extract writes; of a data set with '
+        'images for validation or test, the others',
     )
     parser.add_argument(
         '--val', type=Path, help='data set whose val split is scored (default: that of --data)'

@@ -75,6 +75,15 @@ def test_help_names_every_command_with_its_first_line(
         assert re.search(rf'\n    {path.stem}\s+\S', said), path.stem
 
 
+def test_help_of_a_command_begins_with_what_its_module_says(
+    behave: Behave, capsys: pytest.CaptureFixture[str]
+) -> None:
+    behave(lambda _: 0)
+    with pytest.raises(SystemExit):
+        cli.main(['tryout', '--help'])
+    assert '\n\nTry it: 100 % a test.\n\n' in capsys.readouterr().out
+
+
 def test_error_is_one_line_and_exit_code_2(
     behave: Behave, capsys: pytest.CaptureFixture[str]
 ) -> None:
