@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from m3l_core.evaluate.intervals import Interval
     from m3l_core.evaluate.scoring import Evaluation, Robustness
 
+_ABOUT_CORRUPTIONS = (
+    'RMM: share of the normalized values set to 0. NM: share of salt and pepper + deviation of '
+    'Gaussian noise; the noise is added first, then salt and pepper are put in, which are the '
+    'extremes of the image without noise.'
+)
+
 
 def print_tables(
     results: Mapping[str, Evaluation],
@@ -52,6 +58,7 @@ def print_tables(
         console.print(_conventions(robustness))
     if robustness.corruptions:
         console.print(_corruptions(robustness, result))
+        console.print(_ABOUT_CORRUPTIONS)
     below = 'no training labels to compute it from' if floor is None else f'{floor:.1f} %'
     console.print(
         f'MM-Robust {_scored(result.mm_robust, result.intervals.get("mm_robust"))} % over '
@@ -79,8 +86,8 @@ def _expected(result: Evaluation) -> str:
     return ', '.join(f'{p}: {value:.1f} %' for p, value in result.expected.items())
 
 
-def _table(title: str, first: str, *columns: str) -> Table:
-    table = Table(title=escape(title))
+def _table(title: str, first: str, *columns: str, min_width: int | None = None) -> Table:
+    table = Table(title=escape(title), min_width=min_width)
     table.add_column(first)
     for column in columns:
         table.add_column(column.replace('_', ' '), justify='right')
@@ -138,15 +145,11 @@ def _conventions(robustness: Robustness) -> Table:
 
 
 def _corruptions(robustness: Robustness, result: Evaluation) -> Table:
-    table = _table('missing and noisy values, plain network: mIoU in %', 'inputs', 'both')
+    title = 'missing and noisy values, plain network: mIoU in %'
+    table = _table(title, 'inputs', 'both', min_width=len(title))
     table.add_row('as recorded', f'{result.mean_iou["both"]:.1f}')
     for name, scores in robustness.corruptions.items():
         table.add_row(name, f'{scores.matrix.mean_iou():.1f}')
-    table.caption = (
-        'RMM: share of the normalized values set to 0. NM: share of salt and pepper + deviation '
-        'of Gaussian noise; the noise is added first, then salt and pepper are put in, which are '
-        'the extremes of the image without noise.'
-    )
     return table
 
 
