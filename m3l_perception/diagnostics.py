@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -86,7 +87,7 @@ class Report:
             health = counted.health
             self._add(what, WARN if health else OK, health or 'receiving', values)
             return
-        silence = f'{camera.topic}: nothing for {silent_s:.1f} s: {camera.why_silent()}'
+        silence = f'{camera.topic}: {_silence(camera, counted, silent_s)}'
         self._add(what, ERROR if mode is Mode.NO_INPUT else WARN, silence, values)
         if is_silent:
             self.missing.append(silence)
@@ -148,6 +149,17 @@ class Report:
 
     def _add(self, what: str, level: bytes, summary: str, values: dict[str, object]) -> None:
         self.statuses.append(status(f'{self._prefix}: {what}', level, summary, values))
+
+
+def _silence(camera: CameraInput, counted: InputStatistics, silent_s: float) -> str:
+    """Return in words why an input gives nothing to label."""
+    heard_s = math.inf if counted.heard_age_ns is None else counted.heard_age_ns / 1e9
+    if heard_s < min(silent_s, SILENT_AFTER_S):
+        return (
+            f'images come, but for {silent_s:.1f} s none is stamped later than those before: '
+            'its stamps stand still or repeat. See to the clock of the camera or simulation.'
+        )
+    return f'nothing for {silent_s:.1f} s: {camera.why_silent()}'
 
 
 def _input_values(camera: CameraInput, counted: InputStatistics) -> dict[str, object]:

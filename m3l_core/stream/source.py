@@ -68,6 +68,8 @@ class Source:
         self.period = PeriodEstimator()
         self.last_ns: int | None = None
         """Arrival of the last image that came in order; stuck stamps are no life."""
+        self.heard_ns: int | None = None
+        """Arrival of the last image, whatever its stamp."""
         self.running_since_ns: int | None = None
         """Arrival that ended the last gap of more than 2.5 periods."""
         self.run_length = 0
@@ -91,6 +93,13 @@ class Source:
         if self.last_ns is not None and self.running_since_ns is not None:
             self.last_ns += by_ns
             self.running_since_ns += by_ns
+        if self.heard_ns is not None:
+            self.heard_ns += by_ns
+
+    def hear(self, now_ns: int) -> None:
+        """Note an image, in order or not."""
+        self.received += 1
+        self.heard_ns = now_ns
 
     def order(self, time_ns: int) -> Order:
         """Return how a stamp follows: a bag that starts again jumps, a swapped image does not."""
@@ -148,6 +157,7 @@ class Source:
             received=self.received,
             period_ns=self.period.arrival_ns,
             age_ns=None if self.last_ns is None else now_ns - self.last_ns,
+            heard_age_ns=None if self.heard_ns is None else now_ns - self.heard_ns,
             drops=dict(self.drops),
             zero_stamps=self.zero_stamps,
             health=self.content.latest.fault,

@@ -238,7 +238,7 @@ class Stream:
         self, source: Source, time_ns: int, now_ns: int, *, on_jump: Callable[[], None]
     ) -> bool:
         """Note an image of a source; False if it is behind one that came before."""
-        source.received += 1
+        source.hear(now_ns)
         order = source.order(time_ns)
         if order is Order.BEHIND:
             source.drops['out_of_order'] += 1

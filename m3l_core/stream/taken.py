@@ -76,7 +76,9 @@ class InputStatistics:
     Attributes:
         received: Images that arrived.
         period_ns: Measured time between arrivals, or None until known.
-        age_ns: Time since the last arrival, or None if there was none.
+        age_ns: Time since the last arrival in order, or None if there was none.
+        heard_age_ns: Time since the last arrival of any image, those that a stamp which stands
+            still keeps out of order included, or None if there was none.
         drops: Images that became no label, by reason: `out_of_order`, `unpaired`, `superseded`
             (something newer was taken), `skipped` (`unpaired: skip`), `overflow`, `clock_jump`,
             `not_needed` (a fallback while another stream lives, sick RGB while depth leads).
@@ -88,6 +90,7 @@ class InputStatistics:
     received: int
     period_ns: int | None
     age_ns: int | None
+    heard_age_ns: int | None
     drops: dict[str, int]
     zero_stamps: int
     health: str

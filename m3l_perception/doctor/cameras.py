@@ -58,6 +58,15 @@ def _judge_topic(what: str, topic: Topic | None, graph: Graph) -> Iterator[Findi
     if heard.problem:
         yield Finding(Level.STOP, what, f'{topic.name}: {heard.problem}')
         return
+    if heard.stands_still:
+        yield Finding(
+            Level.STOP,
+            what,
+            f'{topic.name}: {len(heard.stamps_ns)} images came, all with one stamp: the node '
+            'takes the first and waits for a later one.',
+            'See to the clock of the driver; let a simulation that pauses go on.',
+        )
+        return
     height, width = heard.size or (0, 0)
     yield Finding(
         Level.OK,

@@ -74,6 +74,11 @@ class Heard:
         return _rate_hz(self.arrivals_ns)
 
     @property
+    def stands_still(self) -> bool:
+        """Whether all images have one stamp, so that the node takes the first one alone."""
+        return len(self.stamps_ns) > 1 and len({*self.stamps_ns}) == 1 and any(self.stamps_ns)
+
+    @property
     def period_ns(self) -> int | None:
         """Median time between stamps, None until two came."""
         steps = sorted(b - a for a, b in zip(self.stamps_ns, self.stamps_ns[1:], strict=False))

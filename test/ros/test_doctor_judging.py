@@ -198,6 +198,15 @@ def test_images_without_stamps_and_of_another_clock_are_noted() -> None:
     assert 'stamps are 60.0 s behind the system clock' in the(findings, 'rgb', Level.NOTE).what
 
 
+def test_images_of_one_stamp_are_told_from_a_live_camera() -> None:
+    still = replace(heard(), stamps_ns=(START,) * 30)
+    graph = replace(GRAPH, segment=None, rgb=replace(RGB, heard=still))
+    finding = the(judged(graph), 'rgb', Level.WARN)
+    assert finding.what.startswith(f'{RGB.name}: 30 images came, all with one stamp')
+    assert can_label(judged(graph))
+    assert not can_label(judged(replace(graph, depth=replace(DEPTH, heard=still))))
+
+
 def test_skew_and_lag_of_depth_are_measured() -> None:
     times = together(heard(lag_ms=5), heard(skew_ms=4, lag_ms=47))
     assert times is not None

@@ -184,5 +184,17 @@ def test_diagnostics_tell_rate_skew_and_quality_of_service(
     assert node.process.poll() is None
 
 
+def test_stamps_that_stand_still_are_told_from_silence(
+    camera: Camera, watcher: Watcher, node: SegmentProcess
+) -> None:
+    watcher.wait_for_mode('RGBD')
+    now = camera.node.get_clock().now().to_msg()
+    camera.bad[Modality.DEPTH] = lambda image: setattr(image.header, 'stamp', now)
+    watcher.wait_for_mode('RGB_ONLY')
+    status = watcher.wait_for_diagnostic('depth', lambda s: s.message.startswith('/depth/image:'))
+    assert status.message.startswith('/depth/image: images come, but for ')
+    node.wait_for_log('its stamps stand still or repeat')
+
+
 def blacken(image: Image) -> None:
     image.data = bytes(len(image.data))

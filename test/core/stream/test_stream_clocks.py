@@ -109,7 +109,10 @@ def test_an_rgb_stream_with_a_stuck_stamp_is_no_live_stream() -> None:
     stuck = [replace(image, stamp_ns=images[119].stamp_ns) for image in images[120:]]
     run = simulate(images[:120] + stuck, depth())
     assert run.path == [*SETTLED, Mode.DEPTH_ONLY]
-    assert run.stream.statistics(ms(6000)).rgb.drops['out_of_order'] == 60
+    counts = run.stream.statistics(ms(6000)).rgb
+    assert counts.drops['out_of_order'] == 60
+    assert (counts.age_ns or 0) > ms(1900)
+    assert (counts.heard_age_ns or 0) < ms(50)
 
 
 def test_reset_counts_what_it_forgets() -> None:
