@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
 from difflib import get_close_matches
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TYPE_CHECKING
 
 from m3l_core.config import from_mapping, load_yaml
 from m3l_core.errors import ConfigError
-from m3l_core.models import default_model
+from m3l_core.models import named_model
 from m3l_core.stream import StreamConfig
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _NODE_NAMES = ('/**', 'm3l_segment', '/m3l_segment', '/**/m3l_segment')
 """Keys under which a parameters file may address the node; later ones win."""
@@ -36,7 +38,7 @@ class EngineSettings:
     @property
     def model_path(self) -> Path:
         """The file of the network."""
-        return Path(self.model).expanduser() if self.model else default_model()
+        return named_model(self.model)
 
 
 @dataclass(frozen=True, kw_only=True)

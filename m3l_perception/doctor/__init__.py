@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _facts(arguments: argparse.Namespace) -> Facts:
     from importlib.util import find_spec
 
-    from m3l_core.models import default_model
+    from m3l_core.models import named_model
     from m3l_perception.doctor.computer import examine
     from m3l_perception.doctor.facts import Facts
 
@@ -91,6 +91,6 @@ def _facts(arguments: argparse.Namespace) -> Facts:
             node_name=arguments.node,
         )
     asked = graph.segment.parameters if graph is not None and graph.segment is not None else {}
-    model = arguments.model or Path(asked.get('model') or default_model()).expanduser()
+    model = arguments.model or named_model(asked.get('model', ''))
     computer = examine(model, asked.get('backend', 'auto'), environment)
     return Facts(computer=computer, graph=graph)

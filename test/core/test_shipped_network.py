@@ -9,7 +9,7 @@ from m3l_core.bags.reading import Bag
 from m3l_core.bags.topics import guess_topics
 from m3l_core.frames import RgbdFrame
 from m3l_core.metrics import CONDITIONS
-from m3l_core.models import default_model
+from m3l_core.models import default_model, named_model
 from m3l_core.runtime import open_engine, Segmenter
 from m3l_core.runtime.onnx_card import read_onnx_card
 from m3l_core.runtime.parity import check_parity_file
@@ -58,3 +58,10 @@ def test_each_modality_alone_gives_several_classes() -> None:
         result = segmenter.segment(frame)
         assert result.labels.shape == frame.size
         assert len(np.unique(result.labels)) >= 3
+
+
+def test_a_network_is_named_by_its_path_or_by_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('HOME', '/home/robot')
+    assert named_model('') == default_model()
+    assert str(named_model('~/b0.onnx')) == '/home/robot/b0.onnx'
+    assert str(named_model('~no-such-user/b0.onnx')) == '~no-such-user/b0.onnx'

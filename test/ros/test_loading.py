@@ -102,6 +102,25 @@ def test_engine_that_was_checked_when_built_is_not_checked_at_each_start(
     assert checked == compared
 
 
+@pytest.mark.usefixtures('checked')
+def test_user_without_a_home_is_warned_and_the_network_is_opened(
+    model: Path, card: ModelCard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept_in: list[object] = []
+
+    def open_engine(*_: object, **options: Any) -> Engine:
+        kept_in.append(options['cache_dir'])
+        return Engine('openvino', card)
+
+    monkeypatch.setattr(loading, 'open_engine', open_engine)
+    monkeypatch.setenv('M3L_CACHE', '~no-such-user/m3l')
+    warnings: list[str] = []
+    Loading(NodeConfig(model=str(model)), str, warnings.append).load()
+    assert kept_in == [None]
+    assert len(warnings) == 1
+    assert warnings[0].startswith('cache: expected a user with a home for ~no-such-user/m3l')
+
+
 def test_diagnostics_tell_what_is_being_built_until_it_is() -> None:
     def load() -> Segmenter:
         raise EngineError('not called here')
