@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from rclpy.node import Node
+    from rclpy.parameter import Parameter
 
 PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
 """Where Fast DDS looks for its profile: up to Jazzy, and since (which warns about the old)."""
@@ -57,6 +58,17 @@ def given_parameters(node: Node) -> dict[str, Any]:
     a mistyped name is merely not warned about.
     """
     return dict(getattr(node, '_parameter_overrides', {}))
+
+
+def change_before_setting(
+    node: Node, change: Callable[[list[Parameter]], list[Parameter]]
+) -> None:
+    """Let parameters that somebody sets be changed before they are looked at.
+
+    Humble cannot; there they come as they are.
+    """
+    if hasattr(node, 'add_pre_set_parameters_callback'):
+        node.add_pre_set_parameters_callback(change)
 
 
 def label_info_type() -> Any | None:  # noqa: ANN401

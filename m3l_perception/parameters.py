@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints, Literal, TYPE_CHECKING
 
 from rcl_interfaces.msg import (
@@ -16,12 +15,13 @@ from rcl_interfaces.msg import (
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 
 from m3l_core.errors import ConfigError
-from m3l_core.models import default_model
+from m3l_core.models import named_model
 from m3l_core.stream import StreamConfig
-from m3l_perception.compat import given_parameters
+from m3l_perception.compat import change_before_setting, given_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from rclpy.node import Node
     from rclpy.parameter import Parameter
@@ -43,7 +43,7 @@ class NodeConfig:
     @property
     def model_path(self) -> Path:
         """The file of the network."""
-        return Path(self.model).expanduser() if self.model else default_model()
+        return named_model(self.model)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +98,10 @@ _CONFIGS = (NodeConfig, LabelingConfig, StreamConfig)
 _OWNERS = {field.name: config for config in _CONFIGS for field in fields(config)}
 """Which of the configs each parameter belongs to."""
 
+_DEFAULTS: dict[str, Any] = {
+    field.name: field.default for config in _CONFIGS for field in fields(config)
+}
+
 
 class Parameters:
     """The node's parameters, declared and watched.
@@ -124,12 +128,12 @@ class Parameters:
         self._on_stream_change = on_stream_change
         self._on_labeling_change = on_labeling_change
         self._values: dict[str, Any] = {}
-        for config in _CONFIGS:
-            for field in fields(config):
-                self._values[field.name] = _declared(node, field.name, field.default)
+        for name in _DEFAULTS:
+            self._values[name] = _declared(node, name)
         for config in _CONFIGS:
             _config(config, self._values)
         _warn_of_unknown(node)
+        change_before_setting(node, _with_floats)
         node.add_on_set_parameters_callback(self._on_set)
 
     @property
@@ -192,17 +196,19 @@ def _choices(cls: type[Any], name: str) -> tuple[str, ...]:
     return get_args(kind) if get_origin(kind) is Literal else ()
 
 
-def _declared(node: Node, name: str, default: object) -> object:
+def _declared(node: Node, name: str) -> object:
     """Declare one parameter and return its value.
 
     Raises:
         ConfigError: If its value is of another type or out of range.
     """
+    default = _DEFAULTS[name]
     try:
-        return node.declare_parameter(name, default, _descriptor(name, default)).value
+        return node.declare_parameter(name, default, _descriptor(name)).value
     except InvalidParameterTypeException as error:
         given = given_parameters(node)[name].value
-        hint = f' Write {float(given)}.' if isinstance(given, int) else ''
+        is_whole = type(given) is int and type(default) is float
+        hint = f' Write {float(given)}.' if is_whole else ''
         raise ConfigError(
             f'{name}: expected a value like {default!r}, got {given!r}.{hint}'
         ) from error
@@ -212,7 +218,18 @@ def _declared(node: Node, name: str, default: object) -> object:
         raise ConfigError(f'{name}: expected {least} to {most}, got {given!r}.') from error
 
 
-def _descriptor(name: str, default: object) -> ParameterDescriptor:
+def _with_floats(changes: list[Parameter]) -> list[Parameter]:
+    """Return changes in which 5 is 5.0 where a float is asked for, as everybody writes it."""
+    return [
+        type(change)(change.name, value=float(change.value))
+        if type(change.value) is int and type(_DEFAULTS.get(change.name)) is float
+        else change
+        for change in changes
+    ]
+
+
+def _descriptor(name: str) -> ParameterDescriptor:
+    default = _DEFAULTS[name]
     descriptor = ParameterDescriptor(description=_DESCRIPTIONS[name])
     choices = _choices(_OWNERS[name], name)
     if choices:

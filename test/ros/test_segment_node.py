@@ -178,6 +178,10 @@ def test_parameter_is_refused_with_the_reason_and_a_live_one_taken(watcher: Watc
     assert not refused
     assert reason.startswith('model: read when the node configures. Clean it up first')
     assert 'out of range' in set_parameter(watcher, 'stale_after', -1.0)[1]
+    if hasattr(watcher.node, 'add_pre_set_parameters_callback'):  # all but Humble
+        assert set_parameter(watcher, 'max_rate', 20) == (True, '')
+        assert 'out of range' in set_parameter(watcher, 'max_rate', 2000)[1]
+    assert not set_parameter(watcher, 'max_rate', 'fast')[0]
 
 
 @pytest.mark.usefixtures('node', 'camera')
@@ -209,6 +213,7 @@ def test_settings_of_the_stream_change_without_starting_over(watcher: Watcher) -
         ),
         ('max_pair_gap', '5.0', 'max_pair_gap: expected 0.0 to 1.0, got 5.0.'),
         ('stale_after', '1', 'stale_after: expected a value like 0.0, got 1. Write 1.0.'),
+        ('model', '12', "model: expected a value like '', got 12."),
     ],
 )
 def test_refused_value_at_the_start_is_one_line_and_exit_code_2(
@@ -223,12 +228,13 @@ def test_refused_value_at_the_start_is_one_line_and_exit_code_2(
     assert (done.returncode, done.stderr) == (2, f'm3l: {said}\n')
 
 
+@pytest.mark.parametrize('path', ['/no/such.onnx', '~no-such-user/b0.onnx'])
 def test_missing_model_leaves_the_node_unconfigured_with_an_error(
-    tmp_path: Path, watcher: Watcher
+    tmp_path: Path, watcher: Watcher, path: str
 ) -> None:
-    with segment(tmp_path, model='/no/such.onnx', unpaird='rgb') as node:
+    with segment(tmp_path, model=path, unpaird='rgb') as node:
         status = watcher.wait_for_diagnostic('engine', is_error)
-        said = 'model: expected the path of an exported network, got /no/such.onnx'
+        said = f'model: expected the path of an exported network, got {path}'
         assert status.message.startswith(said)
         assert said in node.log
         assert 'unpaird: no such parameter, ignored. Did you mean unpaired?' in node.log
