@@ -173,7 +173,7 @@ def told(row: GapRow) -> str:
     return (
         f'{row.event.name}: gap {rounded_ms(row.gap_s)} of {rounded_ms(row.promise_s)} ms, '
         f'mode {followed} (at most {rounded_ms(row.mode_promise_s)}); machine paused '
-        f'{rounded_ms(row.paused_s)} ms, living camera unheard {rounded_ms(row.undelivered_s)} ms'
+        f'{rounded_ms(row.paused_s)} ms, living camera unheard {rounded_ms(row.unheard_s)} ms'
     )
 
 

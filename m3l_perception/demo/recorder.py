@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Lock, Thread
 import time
 from typing import Any, TYPE_CHECKING
@@ -21,7 +22,7 @@ from m3l_core.errors import FrameError
 from m3l_core.frames import Modality, RgbdFrame
 from m3l_core.metrics import ConfusionMatrix
 from m3l_core.stream.decoding import decode
-from m3l_perception.demo.score import MaskRecord, ModeRecord
+from m3l_perception.demo.score import ImageRecord, MaskRecord, ModeRecord
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,8 +51,7 @@ class Recording:
 
     masks: list[MaskRecord] = field(default_factory=list)
     modes: list[ModeRecord] = field(default_factory=list)
-    stamps: dict[Modality, list[int]] = field(default_factory=lambda: {m: [] for m in Modality})
-    arrivals_s: dict[Modality, list[float]] = field(
+    images: dict[Modality, list[ImageRecord]] = field(
         default_factory=lambda: {m: [] for m in Modality}
     )
     waits_s: list[tuple[float, float]] = field(default_factory=list)
@@ -126,9 +126,7 @@ class Recorder:
                 if (topic or '').rpartition('/')[2].startswith('compressed')
                 else Image
             )
-            self._node.create_subscription(
-                kind, topic, lambda message, m=modality: self._on_image(m, message), _QOS
-            )
+            self._node.create_subscription(kind, topic, partial(self._on_image, modality), _QOS)
         if topics.labels is not None:
             self._node.create_subscription(Image, topics.labels, self._on_truth, _QOS)
         create = self._node.create_subscription
@@ -143,12 +141,12 @@ class Recorder:
         except ExternalShutdownException:
             return
 
-    def _on_image(self, modality: Modality, message: Any) -> None:  # noqa: ANN401
+    def _on_image(self, modality: Modality, message: Any, info: Any) -> None:  # noqa: ANN401
         now = time.monotonic()
+        published_s = now - (time.time_ns() - info['source_timestamp']) / 1e9
         with self._lock:
             stamp_ns = _stamp_ns(message)
-            self.recording.stamps[modality].append(stamp_ns)
-            self.recording.arrivals_s[modality].append(now)
+            self.recording.images[modality].append(ImageRecord(stamp_ns, published_s, now))
             self._images[modality].append(message)
             self._arrivals[stamp_ns, message.header.frame_id] = now
 

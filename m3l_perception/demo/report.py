@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 EXCUSES = {
     'paused': 'the machine stood still meanwhile; the gap says nothing of the node.',
-    'stalled': 'no image of the camera that lives arrived either: a killed process leaves a lock '
-    'of Fast DDS behind, see docs/ros.md.',
+    'stalled': 'no image of the camera that lives arrived either: processes that come and go hold '
+    'locks of Fast DDS, see docs/ros.md.',
 }
-"""Why a gap that is longer than promised breaks no promise."""
+"""Why a gap that is longer, or a mode that is later, than promised breaks no promise."""
 
 _CONDITION = {'rgb+depth': 'both', 'rgb': 'depth_missing', 'depth': 'rgb_missing'}
 """Which of the card's scores belongs to the modalities a mask was made from."""
@@ -69,9 +69,9 @@ def _gaps(rows: Sequence[GapRow]) -> Table:
 
 
 def _frames(recording: Recording) -> str:
-    periods = periods_s(recording.stamps)
+    periods = periods_s(recording.images)
     came = ', '.join(
-        f'{len(recording.stamps[m])} {m.name.lower()} at {1 / periods[m]:.1f} Hz' for m in Modality
+        f'{len(recording.images[m])} {m.name.lower()} at {1 / periods[m]:.1f} Hz' for m in Modality
     )
     engine = np.percentile([mask.engine_ms for mask in recording.masks], (50, 99))
     median, high = latency_ms(recording.masks)

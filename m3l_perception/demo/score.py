@@ -1,12 +1,14 @@
 """What a recording shows: gaps and modes against promises, latency.
 
-A promise holds for what reaches the node. A gap in which the machine itself paused, or in which
-the images of a camera that lives reached nobody, is told as such, beside those that are broken.
+A promise holds for what reaches the node. Where the machine itself paused, or the images of a
+camera that lives reached nobody, that is told, beside the promises that are broken.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
+from math import inf
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,8 +32,17 @@ _RECOVERED_S = 1.5
 
 
 @dataclass(frozen=True)
+class ImageRecord:
+    """One camera image as it arrived; times are seconds of the steady clock."""
+
+    stamp_ns: int
+    published_s: float
+    arrival_s: float
+
+
+@dataclass(frozen=True)
 class MaskRecord:
-    """One label image as it arrived; times are seconds of one steady clock."""
+    """One label image as it arrived; times are seconds of the steady clock."""
 
     stamp_ns: int
     arrival_s: float
@@ -64,6 +75,8 @@ class Event:
     promised."""
     returning: tuple[Modality, ...] = ()
     """Cameras that come back."""
+    returned_s: float = 0.0
+    """When they do; images that their former processes published are older."""
     living: tuple[Modality, ...] = ()
     """Cameras to which nothing is done, and which live."""
 
@@ -80,33 +93,40 @@ class GapRow:
     mode_promise_s: float
     paused_s: float = 0.0
     """For how long of the gap the machine stood still."""
-    undelivered_s: float = 0.0
+    unheard_s: float = 0.0
     """For how long of the gap images of no camera that lives arrived, beyond their period."""
+    stale_s: float = 0.0
+    """By how much later the mode is due because a camera that lives was not heard, and stale."""
 
     @property
     def mode_kept(self) -> bool:
         """Whether the mode followed in time."""
-        after_s = self.switched_after_s
-        return after_s is not None and after_s <= self.mode_promise_s + self.paused_s
+        return self._holds(0.0, 0.0)[1]
 
     @property
     def verdict(self) -> str:
-        """Return `kept`, `BROKEN`, or why a gap says nothing of the node.
+        """Return `kept`, `BROKEN`, or what kept a promise from being one about the node.
 
         That is `paused` (the machine) or `stalled` (the transport of the camera that lives).
         """
-        if not self.mode_kept:
-            return 'BROKEN'
-        excuses = (('kept', 0.0), ('paused', self.paused_s), ('stalled', self.undelivered_s))
-        for word, excused_s in excuses:
-            if self.gap_s - excused_s <= self.promise_s:
-                return word
-        return 'BROKEN'
+        if all(self._holds(0.0, 0.0)):
+            return 'kept'
+        if all(self._holds(self.paused_s, self.paused_s)):
+            return 'paused'
+        return 'stalled' if all(self._holds(self.unheard_s, self.stale_s)) else 'BROKEN'
 
     @property
     def kept(self) -> bool:
         """Whether labels came as promised and the mode followed."""
         return self.verdict == 'kept'
+
+    def _holds(self, gap_excused_s: float, mode_excused_s: float) -> tuple[bool, bool]:
+        """Return whether gap and mode are as promised, apart from what is excused."""
+        after_s = inf if self.switched_after_s is None else self.switched_after_s
+        return (
+            self.gap_s - gap_excused_s <= self.promise_s,
+            after_s - mode_excused_s <= self.mode_promise_s,
+        )
 
 
 def gap_rows(
@@ -117,7 +137,7 @@ def gap_rows(
     end_s: float,
     period_s: float,
     waits_s: Sequence[tuple[float, float]],
-    arrivals_s: Mapping[Modality, Sequence[float]],
+    images: Mapping[Modality, Sequence[ImageRecord]],
     pauses_s: Sequence[tuple[float, float]] = (),
     settled_s: float = _SETTLED_S,
 ) -> list[GapRow]:
@@ -125,7 +145,7 @@ def gap_rows(
 
     The promise: so many periods, the wait for a partner, and the engine's time (its p99, or that
     for the label that ended the gap). The mode follows when the silence has lasted long enough, or
-    1.5 s after the first image of the last camera to return.
+    1.5 s after the first image that the last camera to return published.
 
     Args:
         events: In order of time.
@@ -134,27 +154,38 @@ def gap_rows(
         end_s: When the recording ended.
         period_s: Measured period of the slower stream.
         waits_s: When the node told for how long RGB waits for its depth, and how long.
-        arrivals_s: When images of each camera arrived, in order.
+        images: Of each camera, in order of arrival.
         pauses_s: When the machine stood still, first and last moment, in order.
         settled_s: How long after an event the gap that belongs to it may begin.
     """
     engine_s = float(np.percentile([mask.engine_ms for mask in masks], 99)) / 1e3
+    stale_s = max(_STALE_S, _STALE_PERIODS * period_s)
     ends = [*(event.at_s for event in events), end_s][1:]
     rows = []
     for event, end in zip(events, ends, strict=True):
         gap = _longest_gap(masks, event.at_s, min(end, event.at_s + settled_s), end)
-        living = sorted(at for camera in event.living for at in arrivals_s[camera])
+        living_s = sorted(image.arrival_s for m in event.living for image in images[m])
+        returned_s = _returned(event, images, end)
+        after_s = _switched_after(modes, event, end)
+        heard_s = _heard_again(living_s, event.at_s, after_s or 0.0, stale_s)
         rows.append(
             GapRow(
                 event,
-                gap[1] - gap[0],
-                event.periods * period_s
+                gap_s=gap[1] - gap[0],
+                promise_s=event.periods * period_s
                 + _longest_wait(waits_s, event.at_s, end)
                 + max(engine_s, _engine_s(masks, gap[1])),
-                _switched_after(modes, event, end),
-                _mode_promise(event, arrivals_s, period_s, end),
-                sum(max(0.0, min(last, gap[1]) - max(first, gap[0])) for first, last in pauses_s),
-                max(0.0, _longest_silence(living, *gap) - period_s) if event.living else 0.0,
+                switched_after_s=after_s,
+                mode_promise_s=returned_s
+                - event.at_s
+                + (_RECOVERED_S if event.returning else stale_s + _TOLD_S),
+                paused_s=sum(
+                    max(0.0, min(last, gap[1]) - max(first, gap[0])) for first, last in pauses_s
+                ),
+                unheard_s=max(0.0, _longest_silence(living_s, *gap) - period_s)
+                if event.living
+                else 0.0,
+                stale_s=max(0.0, heard_s - returned_s),
             )
         )
     return rows
@@ -165,17 +196,31 @@ def _engine_s(masks: Sequence[MaskRecord], at_s: float) -> float:
     return max((mask.engine_ms / 1e3 for mask in masks if mask.arrival_s == at_s), default=0.0)
 
 
-def _mode_promise(
-    event: Event, arrivals_s: Mapping[Modality, Sequence[float]], period_s: float, end_s: float
+def _returned(
+    event: Event, images: Mapping[Modality, Sequence[ImageRecord]], end_s: float
 ) -> float:
-    """Return how long after an event its mode must be there."""
-    if not event.returning:
-        return max(_STALE_S, _STALE_PERIODS * period_s) + _TOLD_S
+    """Return when all that return were heard; the time of the event if nothing returns."""
     firsts = (
-        next((at for at in arrivals_s[camera] if event.at_s < at <= end_s), end_s)
+        next(
+            (
+                image.arrival_s
+                for image in images[camera]
+                # Not one that was still on its way when its camera failed.
+                if image.published_s > event.returned_s and image.arrival_s <= end_s
+            ),
+            end_s,
+        )
         for camera in event.returning
     )
-    return max(firsts) - event.at_s + _RECOVERED_S
+    return max(firsts, default=event.at_s)
+
+
+def _heard_again(
+    arrivals_s: Sequence[float], at_s: float, after_s: float, stale_s: float
+) -> float:
+    """Return when images last came again, after none for so long, until the mode was there."""
+    near = [at for at in arrivals_s if at <= at_s + after_s]
+    return max((b for a, b in pairwise(near) if b - a > stale_s and b > at_s), default=at_s)
 
 
 def _longest_silence(arrivals_s: Sequence[float], first_s: float, last_s: float) -> float:
@@ -223,12 +268,14 @@ def latency_ms(masks: Sequence[MaskRecord]) -> tuple[float, float]:
     return float(median), float(high)
 
 
-def periods_s(stamps: dict[Modality, list[int]]) -> dict[Modality, float]:
+def periods_s(images: Mapping[Modality, Sequence[ImageRecord]]) -> dict[Modality, float]:
     """Return the median step of the stamps of each stream, in order of arrival.
 
     A jump back, as of a bag that starts again, is no step. NaN where there is none.
     """
-    steps = {modality: np.diff(values) for modality, values in stamps.items()}
+    steps = {
+        modality: np.diff([image.stamp_ns for image in came]) for modality, came in images.items()
+    }
     return {
         modality: float(np.median(step[step > 0])) / 1e9 if (step > 0).any() else np.nan
         for modality, step in steps.items()

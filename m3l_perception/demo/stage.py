@@ -123,15 +123,17 @@ class Stage:
                 self._processes.thaw(camera)
             else:
                 self._start_camera(camera)
-        self._note(cameras, 'back', at_s, {}, returning=cameras)
+        self._note(cameras, 'back', at_s, {}, returned_s=at_s)
 
     def restart(self, *cameras: str) -> None:
         """Kill cameras and start them again at once."""
         at_s = time.monotonic()
         for camera in cameras:
             self._processes.kill(camera)
+        returned_s = time.monotonic()
+        for camera in cameras:
             self._start_camera(camera)
-        self._note(cameras, 'restarted', at_s, _PERIODS, returning=cameras)
+        self._note(cameras, 'restarted', at_s, _PERIODS, returned_s)
 
     def change_loop(self, loop: Loop) -> None:
         """Let the cameras do something else at the end of the bag from now on."""
@@ -154,9 +156,9 @@ class Stage:
             recording.masks,
             recording.modes,
             end_s=self.end_s,
-            period_s=max(periods_s(recording.stamps).values()),
+            period_s=max(periods_s(recording.images).values()),
             waits_s=recording.waits_s,
-            arrivals_s=recording.arrivals_s,
+            images=recording.images,
             pauses_s=pauses_s,
             settled_s=settled_s,
         )
@@ -184,7 +186,7 @@ class Stage:
         what: str,
         at_s: float,
         promised: Mapping[tuple[str, ...], float],
-        returning: tuple[str, ...] = (),
+        returned_s: float | None = None,
     ) -> None:
         down = tuple(camera for camera in CAMERAS if camera in self._down)
         touched = tuple(camera for camera in CAMERAS if camera in cameras)
@@ -192,10 +194,11 @@ class Stage:
         event = Event(
             f'{" and ".join(touched)} {what}',
             at_s,
-            _MODES[down],
-            promised.get(touched, inf),
-            tuple(Modality[camera.upper()] for camera in returning),
-            tuple(Modality[camera.upper()] for camera in living),
+            expected_mode=_MODES[down],
+            periods=promised.get(touched, inf),
+            returning=() if returned_s is None else tuple(map(_modality, touched)),
+            returned_s=returned_s or at_s,
+            living=tuple(map(_modality, living)),
         )
         self.events.append(event)
 
@@ -249,3 +252,7 @@ class Stage:
         if self._topics.camera_info is not None:
             arguments += ['-r', f'rgb/camera_info:={self._topics.camera_info}']
         return arguments
+
+
+def _modality(camera: str) -> Modality:
+    return Modality[camera.upper()]

@@ -12,6 +12,7 @@ from m3l_perception.demo.score import (
     Event,
     gap_rows,
     GapRow,
+    ImageRecord,
     latency_ms,
     MaskRecord,
     ModeRecord,
@@ -32,8 +33,17 @@ def mask(arrival_s: float, latency_s: float | None = 0.02) -> MaskRecord:
 
 
 RGB, DEPTH = Modality.RGB, Modality.DEPTH
+LAG_S = 0.01
+
+
+def image(arrival_s: float) -> ImageRecord:
+    return ImageRecord(round(arrival_s * 1e9), arrival_s - LAG_S, arrival_s)
+
+
 KILLED = Event('depth killed', 1.0, 'RGB_ONLY', periods=1, living=(RGB,))
-BACK = Event('depth back', 1.0, 'RGBD', periods=inf, returning=(DEPTH,), living=(RGB,))
+BACK = Event(
+    'depth back', 1.0, 'RGBD', periods=inf, returning=(DEPTH,), returned_s=1.0, living=(RGB,)
+)
 STEADY = [float(at) for at in np.arange(0, 3.2, 0.1)]
 SILENT: dict[Modality, list[float]] = {RGB: [], DEPTH: []}
 WAITS = [(0.5, 0.15), (0.9, 0.02), (2.0, 0.04), (3.5, 0.15)]
@@ -55,7 +65,7 @@ def row_of(
         end_s=3.0,
         period_s=0.1,
         waits_s=WAITS,
-        arrivals_s=images,
+        images={modality: [image(at) for at in came] for modality, came in images.items()},
         pauses_s=pauses or [],
     )
     return row
@@ -103,6 +113,35 @@ def test_a_mode_returns_soon_after_the_first_image(after_s: float, verdict: str)
     assert row.verdict == verdict
 
 
+@pytest.mark.parametrize(('after_s', 'verdict'), [(1.89, 'kept'), (1.91, 'BROKEN')])
+def test_an_image_that_was_on_its_way_when_its_camera_failed_is_no_return(
+    after_s: float, verdict: str
+) -> None:
+    modes = [ModeRecord('RGB_ONLY', 0.0), ModeRecord('RGBD', 1.0 + after_s)]
+    images = {RGB: STEADY, DEPTH: [0.9, 1.0 + LAG_S / 2, 1.4, 1.5]}
+    assert row_of(STEADY, event=BACK, modes=modes, images=images).verdict == verdict
+
+
+@pytest.mark.parametrize(('after_s', 'verdict'), [(1.84, 'stalled'), (1.86, 'BROKEN')])
+def test_a_mode_that_waits_for_a_living_camera_that_reached_nobody_is_told_as_such(
+    after_s: float, verdict: str
+) -> None:
+    modes = [ModeRecord('RGB_ONLY', 0.0), ModeRecord('RGBD', 1.0 + after_s)]
+    heard = [*(at for at in STEADY if at < 0.95), 1.35, *(at for at in STEADY if at > 1.4)]
+    images = {RGB: heard, DEPTH: [1.1, 1.2]}
+    assert row_of(STEADY, event=BACK, modes=modes, images=images).verdict == verdict
+
+
+def test_a_mode_that_a_pause_of_the_machine_delays_is_told_as_such() -> None:
+    modes = [ModeRecord('RGBD', 0.0), ModeRecord('RGB_ONLY', 1.0 + 0.6)]
+    arrivals = [at for at in STEADY if not 1.0 < at < 1.15]
+    images = {RGB: STEADY, DEPTH: []}
+    row = row_of(arrivals, images=images, modes=modes, pauses=[(1.01, 1.14)])
+    assert row.verdict == 'paused'
+    assert not row.mode_kept
+    assert row_of(arrivals, images=images, modes=modes).verdict == 'BROKEN'
+
+
 def test_a_mode_that_comes_and_goes_did_not_follow() -> None:
     modes = [*MODES, ModeRecord('RGBD', 2.0)]
     assert row_of(STEADY, modes=modes).switched_after_s is None
@@ -134,7 +173,7 @@ def test_latency_leaves_out_masks_whose_image_was_not_seen() -> None:
 
 def test_a_period_is_the_median_step_and_a_jump_back_is_none() -> None:
     looped = [0, 100_000_000, 200_000_000, 0, 100_000_000, 900_000_000]
-    stamps = {Modality.RGB: looped, Modality.DEPTH: []}
-    periods = periods_s(stamps)
+    images = [ImageRecord(stamp_ns, 0.0, 0.0) for stamp_ns in looped]
+    periods = periods_s({RGB: images, DEPTH: []})
     assert periods[Modality.RGB] == pytest.approx(0.1)
     assert np.isnan(periods[Modality.DEPTH])
