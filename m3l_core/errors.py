@@ -55,7 +55,6 @@ _EXTRA_OF_MODULE = {
     'rosbags': 'bags',
     'mujoco': 'rooms',
     'rclpy': 'ros',
-    'rich': 'bags',
     'ray': 'ray',
     'h5py': 'sun',
     'scipy': 'sun',

@@ -1,4 +1,4 @@
-"""`m3l play`: a bag's messages as ROS topics, stamped as if they were recorded now."""
+"""Play a bag as live ROS topics, stamped as if it were recorded now."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _LATE_NS = 50_000_000
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command."""
     parser.description = (
-        'Publish the messages of a bag on their topics, reliably, in real time. Header stamps '
+        'Publish the messages of a bag on their topics, reliably, in real time. Header stamps\n'
         'are shifted to now; the times between them stay.'
     )
     parser.add_argument('bag', type=Path, help='rosbag2 folder, .mcap or .db3 file')

@@ -1,4 +1,4 @@
-"""`m3l bag make`: a folder of images becomes a bag."""
+"""Make a rosbag2 bag out of a folder of images: `m3l bag make`."""
 
 from __future__ import annotations
 

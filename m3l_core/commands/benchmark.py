@@ -2,7 +2,7 @@
 
 GRID is a YAML file: `base`, a training configuration; `methods`, `labels` and `seeds`, whose every
 combination is a run; `variants`, methods with values changed, such as one switch off; `compare`,
-pairs of them. A seed draws the same labelled images, start and order for all methods. See
+pairs of them. A seed draws the same labeled images, start and order for all methods. See
 config/benchmark/nyuv2_few_labels.yaml.
 
 Each run is trained and scored in a process of its own. Stopped by Ctrl-C, or a power cut, the
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument('grid', type=Path, metavar='GRID', help='YAML file of what to compare')
-    parser.add_argument('--data', type=Path, required=True, help='labelled images, see m3l data')
+    parser.add_argument('--data', type=Path, required=True, help='labeled images, see m3l data')
     parser.add_argument(
         '--weights',
         type=lambda text: shipped_weights().get(text, Path(text)),

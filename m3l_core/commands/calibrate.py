@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument('model', type=Path, metavar='MODEL.safetensors', help='the checkpoint')
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument('--data', type=Path, help='labelled images; those of val are used')
+    source.add_argument('--data', type=Path, help='labeled images; those of val are used')
     source.add_argument(
         '--like',
         type=Path,

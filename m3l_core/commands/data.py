@@ -2,7 +2,7 @@
 
 `check` reads every image and says what is there and what is wrong; `pack` makes a zip file of
 smaller images, which trains as the folder does, for a machine at the end of a narrow link;
-`split` lists the images whose labels are used, or that are worth labelling first.
+`split` lists the images whose labels are used, or that are worth labeling first.
 All take a folder with rgb/, depth/, labels/ and card.yaml, rendered rooms, what m3l extract wrote,
 NYUv2, SUN RGB-D or Stanford 2D-3D-S; see docs/data.md. Examples:
 
@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     split = actions.add_parser(
         'split',
-        help='list the few images whose labels are used, or that are to be labelled first',
+        help='list the few images whose labels are used, or that are to be labeled first',
         description='Write OUT/labels_COUNT_seed_SEED.txt. Of one seed, fewer images are among '
         'more; every class is in three of them, and they are spread over the scenes.',
     )

@@ -1,4 +1,4 @@
-"""Score a model on labelled images, with and without each modality.
+"""Score a model on labeled images, with and without each modality.
 
 Prints, at the size of the labels, the mIoU with both modalities, with depth missing and with RGB
 missing, and their mean, MM-Robust, each with its 95 % interval; beside them what a network that
@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='NAME.onnx, NAME.safetensors, or the folder of a run (default: the shipped network)',
     )
     parser.add_argument(
-        '--data', type=Path, required=True, help='NYUv2, or a folder of labelled images'
+        '--data', type=Path, required=True, help='NYUv2, or a folder of labeled images'
     )
     parser.add_argument(
         '--split', default='val', choices=('val', 'test', 'train', 'trainval'), help='(val)'
@@ -105,7 +105,7 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=MIN_CONFIDENCE,
         metavar='P',
-        help='probability below which a pixel would be left unlabelled (%(default)s)',
+        help='probability below which a pixel would be left unlabeled (%(default)s)',
     )
     parser.add_argument(
         '--record',

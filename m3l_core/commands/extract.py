@@ -80,7 +80,8 @@ def run(arguments: argparse.Namespace) -> int:
     if not done.reports:
         return BAGS_FAILED
     kept = sum(report.kept for report in done.reports)
-    print(f'{arguments.out}: {kept} pairs of {len(done.reports)} bags')
+    bags = 'bag' if len(done.reports) == 1 else 'bags'
+    print(f'{arguments.out}: {kept} pairs of {len(done.reports)} {bags}')
     return BAGS_FAILED if done.failed else 0
 
 

@@ -1,4 +1,4 @@
-"""`m3l rooms`: rendered rooms as a training set, or as the sample bag."""
+"""Render furnished rooms with their labels, as a training set or as the sample bag."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `m3l rooms`."""
     parser.description = (
-        'Render N frames of furnished rooms into OUT/rgb, OUT/depth (uint16 millimeters, 0 = no '
-        'reading) and OUT/labels (13 classes of NYUv2). Frames that are there are kept, so a '
+        'Render N frames of furnished rooms into OUT/rgb, OUT/depth (uint16 millimeters, 0 = no\n'
+        'reading) and OUT/labels (13 classes of NYUv2). Frames that are there are kept, so a\n'
         'stopped run goes on. Needs MuJoCo and EGL or OSMesa, but no screen.'
     )
     parser.add_argument('frames', type=int, nargs='?', metavar='N', help='frames to render')

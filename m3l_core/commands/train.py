@@ -1,4 +1,4 @@
-r"""Train a network on labelled images, and on images without labels.
+r"""Train a network on labeled images, and on images without labels.
 
 The YAML file says how; config/train holds examples, see docs/training.md too. Its `method` is one
 of these: supervised and supervised_dropout learn from labels alone; mean_teacher,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument('config', type=Path, help='YAML file, such as config/train/nyuv2_b0.yaml')
-    parser.add_argument('--data', type=Path, required=True, help='labelled images, see m3l data')
+    parser.add_argument('--data', type=Path, required=True, help='labeled images, see m3l data')
     parser.add_argument(
         '--rendered', type=Path, help='frames of m3l rooms to mix in, as rendered_share says'
     )

@@ -60,7 +60,9 @@ def open_best(path: Path, open_with: OpenWith, warn: Callable[[str], None]) -> E
     if is_onnx and find_spec('openvino') is not None:
         return _told(open_with('openvino'), reasons, warn)
     if is_onnx:
-        reasons.append('OpenVINO is not installed. Run: pip install "m3l_perception[openvino]"')
+        reasons.append(
+            'OpenVINO is not installed: pip install "m3l_perception[openvino]" brings it.'
+        )
     try:
         return _told(open_with('torch'), reasons, warn)
     except M3lError as error:

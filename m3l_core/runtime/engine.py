@@ -26,6 +26,9 @@ PRECISIONS: dict[str, tuple[str, ...]] = {
 }
 """What each back end can be asked to compute in."""
 
+MODEL_SUFFIXES = ('.onnx', '.safetensors')
+"""What the name of a model file ends in."""
+
 
 class Engine(Protocol):
     """A network loaded and ready: images in, labels out.
@@ -129,6 +132,11 @@ def open_engine(
         raise EngineError(f'threads: expected 0 (all) or more, got {threads}.')
     if not path.is_file():
         raise ModelError(f'{path}: no such file. Give the path of a model file.')
+    if path.suffix not in MODEL_SUFFIXES:
+        raise ModelError(
+            f'{path}: expected a model file, NAME.onnx of m3l export or NAME.safetensors of '
+            'm3l train. Give the path of one.'
+        )
 
     def open_with(backend: str, *, may_build: bool = True) -> Engine:
         """Open the file with one back end."""

@@ -77,7 +77,7 @@ def _described(model: Path) -> tuple[str, str]:
         return '', str(error)
     height, width = card.image_size
     return (
-        f'{card.name}: {len(card.classes)} classes, {width}x{height}, {card.precision}'
+        f'{card.name}: {len(card.classes)} classes, {width}x{height}, weights in {card.precision}'
         f'{_score(card)} ({model})'
     ), ''
 

@@ -283,7 +283,7 @@ def test_failed_bag_is_reported_and_stops_no_other(
         f'm3l: {missing}: expected a bag (a rosbag2 folder, or a file .mcap, .db3, .bag), got '
         'nothing there. Check the path.\n'
     )
-    assert said.out.endswith('out: 2 pairs of 1 bags\n')
+    assert said.out.endswith('out: 2 pairs of 1 bag\n')
     assert main(['extract', str(missing), str(tmp_path / 'other')]) == 2
 
 

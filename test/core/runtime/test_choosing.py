@@ -111,8 +111,8 @@ def test_without_openvino_torch_runs_on_the_cpu_and_tells(machine: Machine) -> N
     machine.modules.remove('openvino')
     assert machine.best() == 'torch'
     assert machine.warnings == [
-        'auto takes torch float16: OpenVINO is not installed. '
-        'Run: pip install "m3l_perception[openvino]"'
+        'auto takes torch float16: OpenVINO is not installed: '
+        'pip install "m3l_perception[openvino]" brings it.'
     ]
 
 
@@ -137,8 +137,8 @@ def test_where_nothing_runs_every_reason_is_told(machine: Machine) -> None:
     with pytest.raises(EngineError) as caught:
         machine.best()
     assert str(caught.value) == (
-        f'{NO_ENGINE} torch sees no usable GPU. OpenVINO is not installed. '
-        'Run: pip install "m3l_perception[openvino]" It needs torch.'
+        f'{NO_ENGINE} torch sees no usable GPU. OpenVINO is not installed: '
+        'pip install "m3l_perception[openvino]" brings it. It needs torch.'
     )
 
 

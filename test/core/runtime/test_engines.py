@@ -144,6 +144,12 @@ def test_unknown_choices_are_named(
     assert str(caught.value) == text
 
 
+def test_a_file_that_is_no_model_is_refused_before_an_engine_is_looked_for(tmp_path: Path) -> None:
+    (tmp_path / 'notes.md').write_text('# Notes')
+    with pytest.raises(ModelError, match=r'notes\.md: expected a model file, NAME\.onnx of m3l'):
+        open_engine(tmp_path / 'notes.md')
+
+
 def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r'no\.onnx: no such file\. Give the path'):
         open_engine(tmp_path / 'no.onnx')
