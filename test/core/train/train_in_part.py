@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 import sys
+import traceback
 
 from small_run import first
 import torch
@@ -15,9 +17,8 @@ from m3l_core.train.sources import open_sources
 from m3l_core.train.trainer import Trainer
 
 
-def main() -> None:
-    """Train as argv says: to the end, before step `until`, or as long as each process may."""
-    path, data, out, until, seconds = sys.argv[1:]
+def train_in_part(path: str, data: str, out: str, until: str, seconds: str) -> None:
+    """Train to the end, before step `until`, or as long as each process may."""
     torch.set_num_threads(1)
     config = from_mapping(TrainConfig, load_yaml(Path(path)), path)
     with process_group():
@@ -33,5 +34,14 @@ def main() -> None:
         trainer.run(lambda batches, *_: first(batches, steps), str, seconds=limit)
 
 
+def train_forked(environment: dict[str, str], said: Path, arguments: list[str]) -> None:
+    """Do so in a process that was forked; what goes wrong is written into `said`."""
+    os.environ.update(environment)
+    try:
+        train_in_part(*arguments)
+    except Exception:
+        said.write_text(traceback.format_exc())
+
+
 if __name__ == '__main__':
-    main()
+    train_in_part(*sys.argv[1:])
