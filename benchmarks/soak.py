@@ -2,12 +2,17 @@
 
 Camera processes, node and listener talk DDS on loopback. Cameras that play a bag are killed
 (SIGKILL), frozen (SIGSTOP) and restarted, each alone and both together; in the first half of the
-cycles stamps go on when the bag starts again, in the second half they jump back. Told: the longest
-gap between labels after each change, and the time until the mode followed, beside what is
-promised; and what the node's process holds at minute 2 and at the end. Another process notes when
-the whole machine stands still. A gap that it explains, or in which the images of a camera that
-lives reached nobody, is told as `paused` or `stalled`; it breaks no promise of the node, and is
-never left out.
+cycles stamps go on when the bag starts again, in the second half they jump back.
+
+A restart is real: a new process, which starts an interpreter on the cores of the others, takes
+part in DDS and is found. It publishes 1 to 2 s after its predecessor was killed; no driver of a
+camera is simulated, which may need longer, nor the computer that starts it again.
+
+Told: the longest gap between labels after each change, and the time until the mode followed,
+beside what is promised; and what the node's process holds at minute 2 and at the end. Another
+process notes when the whole machine stands still. A promise that fails for that reason, or because
+the images of a camera that lives reached nobody, is told as `paused` or `stalled`; it is none of
+the node's, and never left out.
 
     python benchmarks/soak.py [--bag BAG] [--cycles 50] [--seconds 8] [--seed 0] [--json]
 
@@ -18,7 +23,7 @@ could not run.
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
+from dataclasses import asdict, replace
 import json
 from math import inf
 import os
@@ -37,11 +42,11 @@ from m3l_core.errors import M3lError
 from m3l_core.models import default_model
 from m3l_core.runtime.onnx_card import read_onnx_card
 from m3l_core.samples import sample_bag
-from m3l_perception.demo.faults import deal_faults, suffer, Vitals
+from m3l_perception.demo.faults import inject, plan_faults, Usage
+from m3l_perception.demo.pause_monitor import read_pauses
 from m3l_perception.demo.processes import private_environment, Processes
 from m3l_perception.demo.report import EXCUSES
-from m3l_perception.demo.stage import Stage
-from m3l_perception.demo.witness import read_pauses
+from m3l_perception.demo.rig import Rig
 
 if TYPE_CHECKING:
     from m3l_perception.demo.score import GapRow
@@ -85,41 +90,43 @@ def main() -> int:
 
 def run(arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
     """Let everything happen once; return the result as plain values."""
+    if arguments.cycles < 1:
+        raise M3lError(f'--cycles: expected 1 or more, got {arguments.cycles}.')
     with Bag(arguments.bag) as opened:
-        topics = find_topics(opened)
+        topics = replace(find_topics(opened), labels=None)  # nothing is scored
     classes = read_onnx_card(arguments.model).classes
     environment = private_environment()
     os.environ.update(environment)
     from m3l_perception.demo.recorder import Recorder  # rclpy reads the environment
 
     arguments.out.mkdir(parents=True, exist_ok=True)
-    for name in ('node', 'witness'):
+    for name in ('node', 'pause_monitor'):
         (arguments.out / f'{name}.log').unlink(missing_ok=True)
-    faults = deal_faults(arguments.cycles, Random(arguments.seed))
-    vitals: list[tuple[float, Vitals]] = []
+    faults = plan_faults(arguments.cycles, Random(arguments.seed))
+    usages: list[tuple[float, Usage]] = []
     recorder = Recorder(topics, len(classes))
     began_s = time.monotonic()
     try:
         with Processes(environment, arguments.out) as processes:
-            processes.start('witness', 'm3l_perception.demo.witness', [])
-            stage = Stage(recorder, processes, topics, arguments.bag.resolve(), console)
-            stage.start(arguments.model.resolve())
-            stage.act('both cameras', arguments.seconds)
+            processes.start('pause_monitor', 'm3l_perception.demo.pause_monitor', [])
+            rig = Rig(recorder, processes, topics, arguments.bag.resolve(), console)
+            rig.start(arguments.model.resolve())
+            rig.run('both cameras', arguments.seconds)
             for number, (fault, victims) in enumerate(faults):
                 if number == (len(faults) + 1) // 2:
-                    stage.change_loop('jump')
-                    stage.act('stamps jump from now on', arguments.seconds)
-                suffer(stage, fault, victims, seconds=arguments.seconds)
+                    rig.change_loop('jump')
+                    rig.run('stamps jump from now on', arguments.seconds)
+                inject(rig, fault, victims, seconds=arguments.seconds)
                 # Always with both cameras: what each of them costs is none of the question.
                 moment_s = time.monotonic() - began_s
-                vitals.append((moment_s, Vitals.of(processes.pid('node'))))
-            stage.act('end', arguments.seconds)
+                usages.append((moment_s, Usage.of(processes.pid('node'))))
+            rig.run('end', arguments.seconds)
     finally:
         recorder.close()
-    pauses_s = read_pauses(arguments.out / 'witness.log')
-    rows = stage.gap_rows(settled_s=arguments.seconds, pauses_s=pauses_s)
-    minutes = (stage.end_s - stage.began_s) / 60
-    result = summary(arguments, rows, vitals, minutes)
+    pauses_s = read_pauses(arguments.out / 'pause_monitor.log')
+    rows = rig.gap_rows(settled_s=arguments.seconds, pauses_s=pauses_s)
+    minutes = (rig.end_s - rig.began_s) / 60
+    result = summary(arguments, rows, usages, minutes)
     result['labels'] = len(recorder.recording.masks)
     result['pauses'] = len(pauses_s)
     result['longest_pause_ms'] = rounded_ms(max((b - a for a, b in pauses_s), default=0.0))
@@ -129,16 +136,16 @@ def run(arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
 def summary(
     arguments: argparse.Namespace,
     rows: list[GapRow],
-    vitals: list[tuple[float, Vitals]],
+    usages: list[tuple[float, Usage]],
     minutes: float,
 ) -> dict[str, Any]:
     """Return the result as plain values, and what of it is not as it must be."""
-    warm = next((seen for at_s, seen in vitals if at_s >= WARM_S), vitals[0][1])
-    last = vitals[-1][1]
+    warm = next((seen for at_s, seen in usages if at_s >= WARM_S), usages[0][1])
+    last = usages[-1][1]
     log = (arguments.out / 'node.log').read_text(errors='replace')
     errors = [line for line in log.splitlines() if '[ERROR]' in line or 'Traceback' in line]
     held = [row for row in rows if row.promise_s < inf]
-    broken = [told(row) for row in rows if row.verdict == 'BROKEN']
+    broken = [describe(row) for row in rows if row.verdict == 'BROKEN']
     if minutes < LEAST_MINUTES:
         broken.append(f'incomplete: {minutes:.1f} of {LEAST_MINUTES:.0f} minutes')
     if last.resident_mb > warm.resident_mb + MOST_GROWTH_MB:
@@ -161,13 +168,13 @@ def summary(
         'at_minute_2': asdict(warm),
         'at_the_end': asdict(last),
         'worst': {name: worst(rows, name) for name in sorted({r.event.name for r in rows})},
-        'excused': [told(row) for row in rows if row.verdict in EXCUSES],
+        'excused': [describe(row) for row in rows if row.verdict in EXCUSES],
         'broken': broken,
     }
 
 
-def told(row: GapRow) -> str:
-    """Return one change in a line."""
+def describe(row: GapRow) -> str:
+    """Describe one change in a line."""
     after_s = row.switched_after_s
     followed = 'never' if after_s is None else f'after {rounded_ms(after_s)} ms'
     return (

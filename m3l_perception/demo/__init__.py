@@ -27,12 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--out', type=Path, default=Path('out/demo'), help='where pictures go (out/demo)'
     )
     parser.add_argument(
-        '--seconds', type=float, default=5.0, help='length of each of the five acts (5)'
+        '--seconds', type=float, default=5.0, help='length of each of the five phases (5)'
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the demo; 0 if every promise was kept, 1 if not."""
-    from m3l_perception.demo.play_script import perform
+    from m3l_perception.demo.scenario import run_scenario
 
-    return 0 if perform(arguments) else BROKEN_PROMISE
+    return 0 if run_scenario(arguments) else BROKEN_PROMISE

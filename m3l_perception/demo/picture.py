@@ -1,4 +1,4 @@
-"""The demo as one picture: what the cameras gave, what the node said, act by act."""
+"""The demo as one picture: what the cameras gave, what the node said, phase by phase."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _BACKGROUND = (32, 32, 36)
 _WHITE, _RED = (240, 240, 240), (255, 110, 90)
 
 
-def write_picture(path: Path, acts: Sequence[tuple[str, Snapshot]], classes: ClassSet) -> None:
-    """Write a PNG with one column for each act: color, depth, labels, and the mode above.
+def write_picture(path: Path, phases: Sequence[tuple[str, Snapshot]], classes: ClassSet) -> None:
+    """Write a PNG with one column for each phase: color, depth, labels, and the mode above.
 
     Raises:
         DataError: If the picture cannot be written.
     """
-    columns = [_column(title, snapshot, classes) for title, snapshot in acts]
+    columns = [_column(title, snapshot, classes) for title, snapshot in phases]
     height = max(len(column) for column in columns)
     filled = [_filled(column, height) for column in columns]
     sheet = np.vstack([np.hstack(filled), _legend(classes, _WIDTH * len(columns))])

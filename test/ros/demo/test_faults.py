@@ -17,11 +17,11 @@ from rich.console import Console
 from m3l_core.bags.reading import Bag
 from m3l_core.bags.topics import find_topics
 from m3l_core.samples import sample_bag
-from m3l_perception.demo.faults import deal_faults, suffer, Vitals
+from m3l_perception.demo.faults import inject, plan_faults, Usage
+from m3l_perception.demo.pause_monitor import read_pauses
 from m3l_perception.demo.processes import Processes
 from m3l_perception.demo.recorder import Recorder
-from m3l_perception.demo.stage import CAMERAS, Stage
-from m3l_perception.demo.witness import read_pauses
+from m3l_perception.demo.rig import CAMERAS, Rig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,7 @@ FAULTS = [('kill', ('depth',)), ('freeze', ('rgb',)), ('restart', CAMERAS), ('ki
 
 
 def test_every_fault_befalls_every_camera_equally_often() -> None:
-    counts = Counter(deal_faults(18, Random(1)))
+    counts = Counter(plan_faults(18, Random(1)))
     assert set(counts.values()) == {2}
     assert len(counts) == 9
 
@@ -51,10 +51,10 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
 
 
 def test_vitals_are_those_of_the_process(sleeper: subprocess.Popen[bytes]) -> None:
-    seen = Vitals.of(sleeper.pid)
+    seen = Usage.of(sleeper.pid)
     assert seen.descriptors == 4  # input, output, errors, and the one it was given
     assert seen.threads == 1
-    assert 1 < seen.resident_mb < Vitals.of(os.getpid()).resident_mb
+    assert 1 < seen.resident_mb < Usage.of(os.getpid()).resident_mb
 
 
 @pytest.mark.slow
@@ -66,19 +66,19 @@ def test_node_outlives_its_cameras(model: Path, tmp_path: Path) -> None:
     try:
         with Processes({}, tmp_path) as processes:
             console = Console(file=io.StringIO())
-            processes.start('witness', 'm3l_perception.demo.witness', [])
-            stage = Stage(recorder, processes, topics, bag, console)
-            stage.start(model)
-            stage.act('both cameras', 1)
-            before = Vitals.of(processes.pid('node'))
+            processes.start('pause_monitor', 'm3l_perception.demo.pause_monitor', [])
+            rig = Rig(recorder, processes, topics, bag, console)
+            rig.start(model)
+            rig.run('both cameras', 1)
+            before = Usage.of(processes.pid('node'))
             for fault, victims in FAULTS:
-                suffer(stage, fault, victims, seconds=2)
-            stage.change_loop('jump')
-            stage.act('stamps jump', 2)
-            after = Vitals.of(processes.pid('node'))
+                inject(rig, fault, victims, seconds=2)
+            rig.change_loop('jump')
+            rig.run('stamps jump', 2)
+            after = Usage.of(processes.pid('node'))
     finally:
         recorder.close()
-    for row in stage.gap_rows(pauses_s=read_pauses(tmp_path / 'witness.log')):
+    for row in rig.gap_rows(pauses_s=read_pauses(tmp_path / 'pause_monitor.log')):
         assert row.switched_after_s is not None, row  # the mode followed
         # Not the promise itself: other work on the machine is no pause, but takes its time.
         assert row.verdict != 'BROKEN' or row.gap_s < row.promise_s + 1, row

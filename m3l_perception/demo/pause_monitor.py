@@ -19,7 +19,7 @@ _PAUSE_S = 0.05
 
 
 def read_pauses(log: Path) -> list[tuple[float, float]]:
-    """Return first and last moment of each pause that a witness noted, in order."""
+    """Return first and last moment of each pause that a monitor noted, in order."""
     lines = (line.split() for line in log.read_text().splitlines())
     return [(float(first), float(last)) for first, last in lines]
 

@@ -1,4 +1,4 @@
-"""The stage of the demo: cameras and node as processes, and what happened when."""
+"""Cameras and node as processes, faults of the cameras, and what happened when."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from m3l_core.bags.topics import RgbdTopics
     from m3l_perception.demo.processes import Processes
-    from m3l_perception.demo.recorder import Recorder, Snapshot
+    from m3l_perception.demo.recorder import Recorder
     from m3l_perception.demo.score import GapRow
     from m3l_perception.timeline import Loop
 
@@ -29,7 +29,7 @@ _START_S = 60.0
 """Longest wait for the first labels; a cold disk and a slow CPU take their time."""
 
 _PATIENCE_S = 15.0
-"""Longest that an act takes until the mode is there that belongs to it; a player that starts on
+"""Longest that a phase takes until the mode is there that belongs to it; a player that starts on
 a busy machine takes seconds to be found."""
 
 _REFRESH_S = 0.1
@@ -48,7 +48,7 @@ _PERIODS = {('depth',): 1.0, ('rgb',): 4.0, ('rgb', 'depth'): inf}
 """How many periods without a label are promised when these cameras die."""
 
 
-class Stage:
+class Rig:
     """Starts node and cameras on a bag, kills cameras and brings them back.
 
     Args:
@@ -78,7 +78,6 @@ class Stage:
         self._origin = 0.0
         self._down: dict[str, str] = {}
         self.events: list[Event] = []
-        self.acts: list[tuple[str, Snapshot]] = []
         self.began_s = self.end_s = time.monotonic()
 
     def start(self, model: Path) -> None:
@@ -163,10 +162,10 @@ class Stage:
             settled_s=settled_s,
         )
 
-    def act(self, title: str, seconds: float) -> None:
-        """Let it run for a while under a live line; keep the last moment for the picture.
+    def run(self, title: str, seconds: float) -> None:
+        """Let it run for a while under a live line, until the mode is there that is due.
 
-        It runs on until the mode is there that is due, but not for ever.
+        If the mode does not come, it ends all the same.
         """
         enough = time.monotonic() + seconds
         due = self.events[-1].expected_mode if self.events else 'RGBD'
@@ -175,9 +174,6 @@ class Stage:
             max(seconds, _PATIENCE_S),
             lambda: time.monotonic() >= enough and self._recorder.mode == due,
         )
-        snapshot = self._recorder.snapshot()
-        if snapshot is not None:
-            self.acts.append((title, snapshot))
         self.end_s = time.monotonic()
 
     def _note(

@@ -9,14 +9,14 @@ import subprocess
 import sys
 import time
 
-from m3l_perception.demo.witness import read_pauses
+from m3l_perception.demo.pause_monitor import read_pauses
 
 
 def test_a_process_that_was_stopped_tells_for_how_long(tmp_path: Path) -> None:
-    log = tmp_path / 'witness.log'
+    log = tmp_path / 'pause_monitor.log'
     with log.open('wb') as file:
         process = subprocess.Popen(
-            [sys.executable, '-m', 'm3l_perception.demo.witness'], stdout=file
+            [sys.executable, '-m', 'm3l_perception.demo.pause_monitor'], stdout=file
         )
     try:
         time.sleep(1)

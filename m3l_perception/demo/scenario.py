@@ -1,4 +1,4 @@
-"""The five acts of the demo: both cameras, depth dies, depth is back, RGB dies, RGB is back."""
+"""The demo in five phases: both cameras, depth dies and comes back, RGB dies and comes back."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ from m3l_core.samples import sample_bag
 from m3l_perception.demo.picture import write_picture
 from m3l_perception.demo.processes import private_environment, Processes
 from m3l_perception.demo.report import EXCUSES, print_report
-from m3l_perception.demo.stage import Stage
+from m3l_perception.demo.rig import Rig
 
 if TYPE_CHECKING:
     import argparse
 
+    from m3l_perception.demo.recorder import Recorder, Snapshot
 
-def perform(arguments: argparse.Namespace) -> bool:
+
+def run_scenario(arguments: argparse.Namespace) -> bool:
     """Run the demo, print the report and return whether every promise was kept.
 
     Raises:
@@ -49,21 +51,16 @@ def perform(arguments: argparse.Namespace) -> bool:
     recorder = Recorder(topics, len(card.classes))
     try:
         with Processes(environment, arguments.out) as processes:
-            stage = Stage(recorder, processes, topics, bag, console)
-            stage.start(model)
-            stage.act('both cameras', arguments.seconds)
-            for camera in ('depth', 'rgb'):
-                stage.kill(camera)
-                stage.act(f'{camera} killed', arguments.seconds)
-                stage.bring_back(camera)
-                stage.act(f'{camera} back', arguments.seconds)
+            rig = Rig(recorder, processes, topics, bag, console)
+            rig.start(model)
+            snapshots = _five_phases(rig, recorder, arguments.seconds)
     finally:
         recorder.close()
     recording = recorder.recording
-    rows = stage.gap_rows()
-    print_report(console, rows, recording, card, stage.began_s, is_sample=arguments.bag is None)
+    rows = rig.gap_rows()
+    print_report(console, rows, recording, card, rig.began_s, is_sample=arguments.bag is None)
     picture = arguments.out / 'demo.png'
-    write_picture(picture, stage.acts, card.classes)
+    write_picture(picture, snapshots, card.classes)
     console.print(f'Picture: {picture}   Logs: {arguments.out}')
     broken = [row.event.name for row in rows if row.verdict == 'BROKEN']
     for row in rows:
@@ -71,6 +68,25 @@ def perform(arguments: argparse.Namespace) -> bool:
             console.print(f'{row.event.name}: {EXCUSES[row.verdict]}')
     console.print(f'Broken: {", ".join(broken)}.' if broken else 'Every promise was kept.')
     return not broken
+
+
+def _five_phases(rig: Rig, recorder: Recorder, seconds: float) -> list[tuple[str, Snapshot]]:
+    """Run the phases; return the title of each and how it looked at its end."""
+    snapshots = []
+
+    def run(title: str) -> None:
+        rig.run(title, seconds)
+        snapshot = recorder.snapshot()
+        if snapshot is not None:
+            snapshots.append((title, snapshot))
+
+    run('both cameras')
+    for camera in ('depth', 'rgb'):
+        rig.kill(camera)
+        run(f'{camera} killed')
+        rig.bring_back(camera)
+        run(f'{camera} back')
+    return snapshots
 
 
 def _interrupt(*_: object) -> NoReturn:
