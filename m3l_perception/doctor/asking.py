@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 _ANSWER_S = 2.0
 """Longest wait for an answer; the node answers within milliseconds unless it hangs."""
 
-_PARAMETERS = ('model', 'backend', 'use_sim_time', 'autostart')
+_PARAMETERS = (
+    'model', 'backend', 'use_sim_time', 'autostart', 'depth_stamp_offset', 'max_pair_gap',
+    'pair_wait', 'pair_wait_max',
+)  # fmt: skip
 
 
 class Diagnostics:
@@ -105,4 +108,6 @@ class Patient:
 def _text(value: Any) -> str:  # noqa: ANN401
     if value.type == ParameterType.PARAMETER_BOOL:
         return str(value.bool_value).lower()
+    if value.type == ParameterType.PARAMETER_DOUBLE:
+        return str(value.double_value)
     return str(value.string_value)

@@ -8,6 +8,7 @@ import numpy as np
 
 from m3l_core.errors import FrameError
 from m3l_core.stream.image_codec import decode_depth, decode_rgb
+from m3l_perception.cv_bridge_input import cv_bridge_decoder
 
 _DARK, _BRIGHT = 3, 252
 _FEW = 0.05
@@ -18,7 +19,9 @@ _FAR_M = 100.0
 def described(message: Any, *, is_depth: bool) -> dict[str, Any]:  # noqa: ANN401
     """Return size, content, doubt and problem of an image, as `Heard` has them."""
     try:
-        return _depth(decode_depth(message)) if is_depth else _rgb(decode_rgb(message))
+        if is_depth:
+            return _depth(decode_depth(message))
+        return _rgb(decode_rgb(message, cv_bridge_decoder()))
     except FrameError as error:
         return {'problem': str(error)}
     except Exception as error:  # whatever is in a message, the doctor goes on

@@ -136,6 +136,10 @@ class SegmentNode:
     mask_rate_hz: float = 0.0
     masks: int = 0
 
+    def seconds(self, name: str) -> float:
+        """Return a parameter that is a time; 0, which leaves it to the node, if it is unknown."""
+        return float(self.parameters.get(name) or 0)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Graph:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from m3l_perception.doctor.finding import Finding, Level
@@ -10,10 +11,10 @@ from m3l_perception.doctor.timing import together
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from m3l_perception.doctor.facts import Graph, Topic
+    from m3l_perception.doctor.facts import Graph, SegmentNode, Topic
     from m3l_perception.doctor.timing import Together
 
-_LATE_MS = 150.0
+_LATE_S = 0.15
 """The default of pair_wait_max."""
 
 _GOOD_SHARE = 2 / 3
@@ -34,18 +35,32 @@ def judge_pair(graph: Graph) -> Iterator[Finding]:
     if rgb.heard.size is None or depth.heard.size is None:
         return
     yield from _judge_geometry(rgb, depth)
-    times = together(rgb.heard, depth.heard)
+    times = times_of(graph)
     if times is not None:
-        yield from _judge_times(rgb, depth, times)
+        yield from _judge_times(times, graph.segment)
+    yield from _judge_rates(rgb, depth)
 
 
-def _judge_times(rgb: Topic, depth: Topic, times: Together) -> Iterator[Finding]:
+def times_of(graph: Graph) -> Together | None:
+    """Return how both topics go together, by the settings of the node; None if that is unknown."""
+    if graph.rgb is None or graph.depth is None:
+        return None
+    depth, gap_ns = graph.depth.heard, 0
+    if graph.segment is not None:
+        offset_ns = round(1e9 * graph.segment.seconds('depth_stamp_offset'))
+        depth = replace(depth, stamps_ns=tuple(stamp + offset_ns for stamp in depth.stamps_ns))
+        gap_ns = round(1e9 * graph.segment.seconds('max_pair_gap'))
+    return together(graph.rgb.heard, depth, most_ns=gap_ns)
+
+
+def _judge_times(times: Together, node: SegmentNode | None) -> Iterator[Finding]:
     summary = (
         f'{times.paired_share:.0%} pair within {times.gap_ms:.1f} ms; depth is stamped '
         f'{times.skew_ms:+.1f} ms from color and arrives up to {times.lag_ms:.0f} ms after it.'
     )
+    limit, limit_s = _longest_wait(node)
     if times.paired_share < _GOOD_SHARE:
-        offset_s = -times.skew_ms / 1e3
+        offset_s = (node.seconds('depth_stamp_offset') if node else 0) - times.skew_ms / 1e3
         yield Finding(
             Level.WARN,
             'pairs',
@@ -55,15 +70,26 @@ def _judge_times(rgb: Topic, depth: Topic, times: Together) -> Iterator[Finding]
             else 'Let one clock stamp both cameras, trigger them together, or raise '
             'max_pair_gap if the scene is slow.',
         )
-    elif times.lag_ms > _LATE_MS:
+    elif times.lag_ms > 1e3 * limit_s:
         yield Finding(
             Level.WARN,
             'pairs',
-            f'{summary} The node waits {_LATE_MS:.0f} ms at most.',
-            f'Set pair_wait_max:={times.lag_ms / 1e3 + 0.03:.2f}, which delays labels by as much.',
+            f'{summary} The node waits {1e3 * limit_s:.0f} ms at most.',
+            f'Set {limit}:={times.lag_ms / 1e3 + 0.03:.2f}, which delays labels by as much.',
         )
     else:
         yield Finding(Level.OK, 'pairs', summary)
+
+
+def _longest_wait(node: SegmentNode | None) -> tuple[str, float]:
+    """Return the parameter that bounds the wait for depth, and the seconds it allows."""
+    if node is not None and (wait_s := node.seconds('pair_wait')):
+        return 'pair_wait', wait_s
+    return 'pair_wait_max', (node.seconds('pair_wait_max') if node else 0) or _LATE_S
+
+
+def _judge_rates(rgb: Topic, depth: Topic) -> Iterator[Finding]:
+    """Tell that depth is slower, which decides how often labels come."""
     rgb_ns, depth_ns = rgb.heard.period_ns, depth.heard.period_ns
     if rgb_ns and depth_ns and depth_ns > _SLOW * rgb_ns:
         yield Finding(

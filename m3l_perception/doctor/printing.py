@@ -10,7 +10,7 @@ from typing import Any, TYPE_CHECKING
 
 from m3l_perception.doctor.finding import Finding, Level
 from m3l_perception.doctor.judging import can_label
-from m3l_perception.doctor.timing import together
+from m3l_perception.doctor.pair import times_of
 
 if TYPE_CHECKING:
     from m3l_perception.doctor.facts import Facts, Graph
@@ -77,6 +77,6 @@ def _graph(graph: Graph) -> dict[str, Any]:
             heard['images'] = len(heard.pop('stamps_ns'))
             del heard['arrivals_ns']
             heard['rate_hz'] = round(topic.heard.rate_hz, 2)
-    times = graph.rgb and graph.depth and together(graph.rgb.heard, graph.depth.heard)
+    times = times_of(graph)
     content['together'] = asdict(times) if times else None
     return content

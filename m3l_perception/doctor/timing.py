@@ -21,7 +21,7 @@ class Together:
     """How depth goes with RGB; times in milliseconds.
 
     Attributes:
-        gap_ms: Largest difference of stamps at which the node pairs by itself.
+        gap_ms: Largest difference of stamps at which the node pairs.
         skew_ms: Median of depth's stamp minus that of the nearest RGB image.
         is_steady: Whether that difference hardly varies.
         paired_share: Share of the images of the slower stream whose partner is within the gap.
@@ -35,17 +35,23 @@ class Together:
     lag_ms: float
 
 
-def together(rgb: Heard, depth: Heard) -> Together | None:
-    """Return how the streams go together; None if either is too short to tell."""
+def together(rgb: Heard, depth: Heard, *, most_ns: int = 0) -> Together | None:
+    """Return how the streams go together; None if either is too short to tell.
+
+    Args:
+        rgb: What came of RGB.
+        depth: What came of depth.
+        most_ns: Largest difference of stamps that pairs; 0 takes what the node takes by itself.
+    """
     rgb_ns, depth_ns = rgb.period_ns, depth.period_ns
     if not rgb_ns or not depth_ns:
         return None
+    gap_ns = most_ns or auto_gap_ns(rgb_ns, depth_ns)
     if rgb.stamps_ns[-1] < depth.stamps_ns[0] or depth.stamps_ns[-1] < rgb.stamps_ns[0]:
-        return _apart(rgb, depth, auto_gap_ns(rgb_ns, depth_ns))
+        return _apart(rgb, depth, gap_ns)
     few, many, sign = (rgb, depth, -1) if rgb_ns > depth_ns else (depth, rgb, 1)
     ordered = sorted(zip(many.stamps_ns, many.arrivals_ns, strict=True))
     stamps = [stamp for stamp, _ in ordered]
-    gap_ns = auto_gap_ns(rgb_ns, depth_ns)
     skews, lags = [], []
     for stamp, arrival in zip(few.stamps_ns, few.arrivals_ns, strict=True):
         if not stamps[0] - gap_ns <= stamp <= stamps[-1] + gap_ns:

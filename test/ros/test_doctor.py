@@ -66,6 +66,7 @@ def test_labels_that_come_are_counted(model: Path, tmp_path: Path) -> None:
     assert 'mode RGBD' in said(content, 'node')
     graph = content['graph']
     assert graph['segment']['state'] == 'active'
+    assert graph['segment']['parameters']['pair_wait_max'] == '0.15'
     assert graph['rgb']['name'] == '/rgb/image'
     assert graph['depth']['name'] == '/depth/image'
     assert graph['rgb']['wanted']['node'] == '/m3l_segment'

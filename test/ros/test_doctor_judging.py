@@ -246,6 +246,27 @@ def test_depth_that_lags_beyond_the_longest_wait_is_late(lag_ms: float, level: L
     the(judged(replace(GRAPH, depth=depth)), 'pairs', level)
 
 
+@pytest.mark.parametrize(
+    ('settings', 'depth_of', 'level', 'remedy'),
+    [
+        ({'depth_stamp_offset': '-3600.0'}, {'skew_ms': 3.6e6}, Level.OK, ''),
+        ({'depth_stamp_offset': '1.0'}, {'skew_ms': 3.6e6}, Level.WARN, '-3600.0'),
+        ({'max_pair_gap': '0.05'}, {'skew_ms': 16}, Level.OK, ''),
+        ({'max_pair_gap': '0.01'}, {'skew_ms': 12}, Level.WARN, 'depth_stamp_offset:=-0.0120'),
+        ({'pair_wait_max': '0.4'}, {'lag_ms': 305}, Level.OK, ''),
+        ({'pair_wait_max': '0.2'}, {'lag_ms': 305}, Level.WARN, 'Set pair_wait_max:=0.33'),
+        ({'pair_wait': '0.1', 'pair_wait_max': '0.4'}, {'lag_ms': 305}, Level.WARN,
+         'Set pair_wait:=0.33'),
+    ],
+)  # fmt: skip
+def test_pairs_are_judged_by_what_is_set_already(
+    settings: dict[str, str], depth_of: dict[str, float], level: Level, remedy: str
+) -> None:
+    node, depth = replace(NODE, parameters=settings), replace(DEPTH, heard=heard(**depth_of))
+    finding = the(judged(replace(GRAPH, segment=node, depth=depth)), 'pairs', level)
+    assert remedy in finding.remedy
+
+
 def test_depth_in_another_frame_is_not_registered() -> None:
     other = replace(DEPTH, heard=replace(DEPTH.heard, frame_id='depth_optical_frame'))
     findings = judged(replace(GRAPH, depth=other))
