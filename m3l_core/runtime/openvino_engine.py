@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-import os
 from queue import SimpleQueue
 from time import perf_counter
 from typing import Any, NamedTuple, TYPE_CHECKING
@@ -12,9 +11,9 @@ import numpy as np
 import openvino as ov
 
 from m3l_core.errors import EngineError, ModelError
-from m3l_core.runtime.cache_folder import CACHE_VARIABLE
 from m3l_core.runtime.engine import expect_inputs
 from m3l_core.runtime.onnx_card import read_onnx_card
+from m3l_core.runtime.openvino_cache import lent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,7 +83,8 @@ class OpenVinoEngine:
         core = ov.Core()
         self.precision = _native_precision(core) if precision == 'auto' else precision
         options = {**_options(self.precision, threads), 'NUM_STREAMS': str(streams)}
-        compiled = _compiled(core, path, options, _usable(cache_dir, warn))
+        with lent(cache_dir, warn) as folder:
+            compiled = _compiled(core, path, options, folder)
         _expect_interface(path, compiled, self.card)
         self.is_from_cache = bool(compiled.get_property('LOADED_FROM_CACHE'))
         self.streams = streams
@@ -215,7 +215,8 @@ def _compiled(
     """Return the network, from the cache if it is there: then the ONNX file is not even read."""
     if cache_dir is not None:
         with suppress(RuntimeError):  # what is wrong with the file is told below
-            core.set_property({'CACHE_DIR': str(cache_dir)})
+            # Not mapped into memory: who replaces the file would pull it from under the engine.
+            core.set_property({'CACHE_DIR': str(cache_dir), 'ENABLE_MMAP': False})
             return core.compile_model(str(path), 'CPU', options)
     try:
         model = core.read_model(str(path))
@@ -229,24 +230,6 @@ def _compiled(
         raise EngineError(
             f'{path}: OpenVINO cannot compile it: {_one_line(error)} Try backend torch.'
         ) from error
-
-
-def _usable(cache_dir: Path | None, warn: Callable[[str], None]) -> Path | None:
-    """Return the folder if files can be written there; OpenVINO itself says nothing of it."""
-    if cache_dir is None:
-        return None
-    try:
-        cache_dir.mkdir(parents=True, exist_ok=True)
-        if os.access(cache_dir, os.W_OK | os.X_OK):
-            return cache_dir
-        reason = 'no right to write'
-    except OSError as error:
-        reason = error.strerror or str(error)
-    warn(
-        f'{cache_dir}: {reason}, so the next start compiles again. '
-        f'Make it a folder one can write to, or set ${CACHE_VARIABLE} to another.'
-    )
-    return None
 
 
 def _native_precision(core: ov.Core) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+from pathlib import Path
 import shutil
-from typing import TYPE_CHECKING
+from typing import Any, TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -14,6 +16,8 @@ from m3l_core.runtime import open_engine, Segmenter
 
 pytest.importorskip('openvino')
 
+from m3l_core.runtime import openvino_engine
+from m3l_core.runtime.openvino_cache import LOCK
 from m3l_core.runtime.openvino_engine import (
     layer_times,
     OpenVinoEngine,
@@ -21,8 +25,6 @@ from m3l_core.runtime.openvino_engine import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from m3l_core.frames import RgbdFrame
 
 
@@ -37,7 +39,7 @@ def cached(path: Path, cache: Path, warn: object = pytest.fail) -> OpenVinoEngin
 
 
 def blob(cache: Path) -> Path:
-    (found,) = cache.iterdir()
+    (found,) = cache.glob('*.blob')
     return found
 
 
@@ -53,6 +55,49 @@ def test_second_start_takes_the_compiled_network(
 def test_nothing_is_kept_unless_told_where(tiny_files: Path) -> None:
     engine = OpenVinoEngine(tiny_files, precision='float32', threads=1)
     assert not engine.is_from_cache
+
+
+def test_one_engine_at_a_time_has_the_cache(
+    tiny_files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or it is killed while it maps a file that another one writes anew."""
+    found_locked: list[bool] = []
+
+    class Core(openvino_engine.ov.Core):  # type: ignore[misc,name-defined]
+        def compile_model(self, *args: Any) -> Any:
+            with (tmp_path / LOCK).open() as file, pytest.raises(BlockingIOError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            found_locked.append(True)
+            return super().compile_model(*args)
+
+    monkeypatch.setattr(openvino_engine.ov, 'Core', Core)
+    engines = [cached(tiny_files, tmp_path) for _ in range(2)]
+    assert [engine.is_from_cache for engine in engines] == [False, True]
+    assert found_locked == [True, True]
+
+
+def test_engine_does_not_hang_on_the_file_it_was_read_from(
+    tiny_files: Path, tmp_path: Path
+) -> None:
+    cached(tiny_files, tmp_path)
+    engine = cached(tiny_files, tmp_path)
+    assert engine.is_from_cache
+    assert str(blob(tmp_path)) not in Path('/proc/self/maps').read_text()
+
+
+def test_folder_without_locks_is_told_and_done_without(
+    tiny_files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on NFS without its lock service."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(37, 'No locks available')
+
+    monkeypatch.setattr(fcntl, 'flock', refuse)
+    warnings: list[str] = []
+    for _ in range(2):
+        assert not cached(tiny_files, tmp_path, warnings.append).is_from_cache
+    assert warnings[0].startswith(f'{tmp_path}: No locks available, so the next start')
 
 
 @pytest.mark.parametrize('keep', [0, 100, 0.5, -100])
