@@ -106,7 +106,7 @@ def engine_alone(path: Path, model: Path) -> dict[str, Any]:
 def side_by_side(path: Path, model: Path) -> dict[str, Any]:
     """Do the same in as many threads as a replay has."""
     parameters = read_parameters(None, {'model': str(model)})
-    return labeled(path, Segmenter(engine_for(parameters, OPTIONS)))
+    return labeled(path, Segmenter(engine_for(parameters, OPTIONS, tell)))
 
 
 def labeled(path: Path, segmenter: Segmenter) -> dict[str, Any]:
@@ -125,7 +125,7 @@ def labeled(path: Path, segmenter: Segmenter) -> dict[str, Any]:
 def replayed(path: Path, model: Path) -> dict[str, Any]:
     """Replay a bag; the engine is loaded and warm before."""
     parameters = read_parameters(None, {'model': str(model)})
-    segmenter = Segmenter(engine_for(parameters, OPTIONS))
+    segmenter = Segmenter(engine_for(parameters, OPTIONS, tell))
     with Bag(path) as bag, tempfile.TemporaryDirectory() as folder:
         topics = find_topics(bag)
         with ThreadPoolExecutor(segmenter.engine.streams) as threads:
@@ -136,6 +136,11 @@ def replayed(path: Path, model: Path) -> dict[str, Any]:
         seconds = perf_counter() - start
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {'hz': summary['frames'] / seconds, 'peak_mb': peak_mb}
+
+
+def tell(warning: str) -> None:
+    """Say what is wrong with the engine."""
+    print(f'replay.py: {warning}', file=sys.stderr)
 
 
 MEASURED = {'engine': engine_alone, 'streams': side_by_side, 'replay': replayed}

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from m3l_core.errors import ConfigError
 from m3l_core.runtime import open_engine, Segmenter
-from m3l_core.runtime.cache_folder import cache_folder
+from m3l_core.runtime.cache_folder import cache_folder_if_any
 from m3l_core.runtime.parity import check_parity_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from m3l_perception.parameters import NodeConfig
 
@@ -50,7 +48,7 @@ class Loading:
             config.backend,
             precision=config.precision,
             threads=config.threads,
-            cache_dir=self._cache_folder(),
+            cache_dir=cache_folder_if_any(self._on_warning),
             say=self._on_step,
             warn=self._on_warning,
         )
@@ -59,14 +57,6 @@ class Loading:
         if engine.backend != 'tensorrt' and recorded.is_file():
             check_parity_file(engine, recorded)
         return Segmenter(engine)
-
-    def _cache_folder(self) -> Path | None:
-        """Return where compiled networks are kept; without a home a start just takes longer."""
-        try:
-            return cache_folder()
-        except ConfigError as error:
-            self._on_warning(str(error))
-            return None
 
     def _on_step(self, step: str) -> None:
         self.step = step

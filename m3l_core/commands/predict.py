@@ -47,14 +47,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Label the images and write the results."""
     from m3l_core.models import default_model
     from m3l_core.runtime import open_engine, Segmenter
-    from m3l_core.runtime.cache_folder import cache_folder
+    from m3l_core.runtime.cache_folder import cache_folder_if_any
 
     frame = _frame(arguments.image, arguments.depth)
     engine = open_engine(
         arguments.model or default_model(),
         arguments.backend,
         precision=arguments.precision,
-        cache_dir=cache_folder(),
+        cache_dir=cache_folder_if_any(_say),
         say=_say,
         warn=_say,
     )

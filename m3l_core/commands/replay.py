@@ -124,7 +124,8 @@ def run(arguments: argparse.Namespace) -> int:
         print_summary(summary, Console(width=None if sys.stdout.isatty() else 120))
         if arguments.out:
             _write(summary, out, has_report=not arguments.no_report)
-            print(f'records: {out / RUNS}')
+            if summary['runs']:
+                print(f'records: {out / RUNS}')
     if failed:
         return 2
     return 0 if summary['passed'] else 1

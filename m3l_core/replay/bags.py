@@ -18,6 +18,7 @@ from m3l_core.files import identity_of, write_atomically
 from m3l_core.replay.run import replay, SUMMARY
 from m3l_core.replay.setting import Options, Replayed
 from m3l_core.runtime import open_engine, Segmenter
+from m3l_core.runtime.cache_folder import cache_folder_if_any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -101,9 +102,12 @@ def replay_bag(job: Job, advance: Advance) -> list[dict[str, Any]]:
         with Bag(job.bag) as bag:
             topics = _topics(bag, job)
             parameters = _with_threads(job)
-            engine = engine_for(parameters, job.options)
+            warnings: list[str] = []
+            engine = engine_for(parameters, job.options, warnings.append)
             try:
-                replayed = Replayed(bag, topics, Segmenter(engine), parameters, job.options)
+                replayed = Replayed(
+                    bag, topics, Segmenter(engine), parameters, job.options, tuple(warnings)
+                )
                 for done, number in enumerate(missing):
                     summaries[number] = _run(
                         job, replayed, job.scenarios[number], keys[number],
@@ -114,11 +118,16 @@ def replay_bag(job: Job, advance: Advance) -> list[dict[str, Any]]:
     return [summary for summary in summaries if summary is not None]
 
 
-def engine_for(parameters: Parameters, options: Options) -> Engine:
+def engine_for(parameters: Parameters, options: Options, warn: Callable[[str], None]) -> Engine:
     """Return the engine that a replay labels with, as fast as this machine lets it.
 
     It is the node's, but for one thing: where no time is measured, frames are known ahead, and
     some of them are labeled side by side.
+
+    Args:
+        parameters: Those of the node.
+        options: Those of the replay.
+        warn: Told what a node would warn of.
     """
     settings = parameters.engine
     threads = settings.threads or os.cpu_count() or 1
@@ -127,6 +136,8 @@ def engine_for(parameters: Parameters, options: Options) -> Engine:
         settings.backend,
         precision=settings.precision,
         threads=settings.threads,
+        cache_dir=cache_folder_if_any(warn),
+        warn=warn,
         streams=1 if options.engine_ms == 'measured' else min(threads, _MOST_STREAMS),
     )
 

@@ -84,7 +84,9 @@ def replay(
         simulate(arrivals, stream, labeler, drain_ns=_drain_ns(replayed.parameters.stream))
         labeler.finish()
     summary = head | timing.to_dict(end_ns) | _counted(labeler, books, stream, end_ns)
-    summary['warnings'] = [*bag.warnings, *recording.remarks, *labeler.remarks]
+    summary['warnings'] = [
+        *replayed.warnings, *bag.warnings, *recording.remarks, *labeler.remarks
+    ]  # fmt: skip
     summary |= checked(scenario.limits, summary)
     for watcher in watchers:
         watcher.close(summary)

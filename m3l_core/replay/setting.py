@@ -47,3 +47,5 @@ class Replayed:
     segmenter: Segmenter
     parameters: Parameters
     options: Options
+    warnings: tuple[str, ...] = ()
+    """What is odd about the engine, as the node would log it."""

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from m3l_core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 CACHE_VARIABLE = 'M3L_CACHE'
 
@@ -24,6 +28,15 @@ def cache_folder() -> Path:
     if base and Path(base).is_absolute():
         return Path(base) / 'm3l'
     return _expanded('~/.cache/m3l')
+
+
+def cache_folder_if_any(warn: Callable[[str], None]) -> Path | None:
+    """Return `cache_folder()`, or None after telling why: a start then just takes longer."""
+    try:
+        return cache_folder()
+    except ConfigError as error:
+        warn(str(error))
+        return None
 
 
 def _expanded(path: str) -> Path:

@@ -76,6 +76,47 @@ def test_a_bag_that_fails_stops_no_other(
     assert f'm3l: none: {tmp_path}/none: expected a bag' in capsys.readouterr().err
 
 
+def test_what_is_no_bag_is_one_line(
+    tiny_files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = tmp_path / 'none'
+    assert replay(missing, '--model', tiny_files, '--out', tmp_path / 'out') == 2
+    printed = capsys.readouterr()
+    assert printed.out == ''
+    assert printed.err == (
+        f'm3l: {missing}: expected a bag (a rosbag2 folder, or a file .mcap, .db3, .bag), got '
+        'nothing there. Check the path.\n'
+    )
+
+
+def test_the_compiled_network_is_kept_where_the_node_keeps_it(
+    short_bags: list[Path], tiny_files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip('openvino')
+    monkeypatch.setenv('M3L_CACHE', str(tmp_path / 'cache'))
+
+    def kept() -> dict[Path, int]:
+        return {path: path.stat().st_mtime_ns for path in (tmp_path / 'cache').glob('*.blob')}
+
+    command = (short_bags[0], '--model', tiny_files, '--backend', 'openvino', '--out')
+    assert replay(*command, tmp_path / 'first') == 0
+    compiled = kept()
+    assert len(compiled) == 1
+    assert replay(*command, tmp_path / 'second') == 0
+    assert kept() == compiled
+
+
+def test_what_is_odd_about_the_engine_is_told_as_the_node_does(
+    short_bags: list[Path],
+    tiny_files: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv('M3L_CACHE', '~no-such-user/m3l')
+    assert replay(short_bags[0], '--model', tiny_files) == 0
+    assert 'm3l: warning: cache: expected a user with a home' in capsys.readouterr().err
+
+
 def test_runs_that_are_done_are_not_done_again(
     short_bags: list[Path], tiny_files: Path, tmp_path: Path
 ) -> None:
