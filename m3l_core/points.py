@@ -23,6 +23,10 @@ POINT = np.dtype(
 out as PCL's PointXYZRGBL without its padding."""
 
 
+_LEAST_FOCAL = 1e-6
+"""In pixels, far below any lens; what is less makes points that are infinitely far."""
+
+
 @dataclass(frozen=True)
 class Pinhole:
     """A camera without distortion.
@@ -47,7 +51,8 @@ class Pinhole:
     def __post_init__(self) -> None:
         """Check what a division relies on."""
         numbers = (self.fx, self.fy, self.cx, self.cy)
-        if not all(map(math.isfinite, numbers)) or min(self.fx, self.fy, *self.size) <= 0:
+        is_wrong = min(self.fx, self.fy) < _LEAST_FOCAL or min(self.size) <= 0
+        if is_wrong or not all(map(math.isfinite, numbers)):
             height, width = self.size
             raise FrameError(
                 f'camera info: expected a size and focal lengths above 0, got {width}x{height}, '

@@ -47,7 +47,7 @@ def test_labels_and_camera_of_another_size_show_the_same_view() -> None:
     assert points['y'].tolist() == [-0.25] * 4 + [0.25] * 4
 
 
-@pytest.mark.parametrize('fx', [0.0, -1.0, float('nan'), float('inf')])
+@pytest.mark.parametrize('fx', [0.0, 1e-308, -1.0, float('nan'), float('inf')])
 def test_camera_without_a_focal_length_is_refused(fx: float) -> None:
     with pytest.raises(FrameError, match='camera info: expected a size and focal lengths above 0'):
         Pinhole(fx=fx, fy=1.0, cx=0.0, cy=0.0, size=(2, 3))
