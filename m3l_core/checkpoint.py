@@ -246,7 +246,7 @@ def _choose(file: dict[str, Any], weights: str, path: Path) -> StateDict:
 
 def _require_file(path: Path) -> None:
     if not path.is_file():
-        raise ModelError(f'{path}: there is no such file.')
+        raise ModelError(f'{path}: there is no such file. Give the path of a checkpoint.')
 
 
 def _load_exactly(model: torch.nn.Module, weights: StateDict, path: Path) -> None:

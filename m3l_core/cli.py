@@ -45,9 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     0 is success, 2 wrong input and 130 an interruption with Ctrl-C; a command may have others.
     """
-    arguments = _parser(_command_modules()).parse_args(argv)
     try:
-        return _run(arguments)
+        return _run(_parser(_command_modules()).parse_args(argv))
     except M3lError as error:
         print(f'm3l: {error}', file=sys.stderr)
         return WRONG_INPUT

@@ -118,6 +118,16 @@ def test_interruption_is_quiet(behave: Behave, capsys: pytest.CaptureFixture[str
     assert capsys.readouterr() == ('', '')
 
 
+def test_an_interruption_while_commands_are_looked_up_exits_with_130(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted() -> dict[str, str]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, '_command_modules', interrupted)
+    assert cli.main(['tryout']) == 130
+
+
 @pytest.mark.parametrize(
     ('arguments', 'said'),
     [
