@@ -175,12 +175,13 @@ def summary(
 
 def describe(row: GapRow) -> str:
     """Describe one change in a line."""
-    after_s = row.switched_after_s
-    followed = 'never' if after_s is None else f'after {rounded_ms(after_s)} ms'
+    after_ms = rounded_ms(row.mode_after_s)
+    followed = 'never' if after_ms is None else f'after {after_ms} ms'
     return (
         f'{row.event.name}: gap {rounded_ms(row.gap_s)} of {rounded_ms(row.promise_s)} ms, '
         f'mode {followed} (at most {rounded_ms(row.mode_promise_s)}); machine paused '
-        f'{rounded_ms(row.paused_s)} ms, living camera unheard {rounded_ms(row.unheard_s)} ms'
+        f'{rounded_ms(row.paused_s)} ms, living camera unheard {rounded_ms(row.unheard_s)} ms '
+        f'(mode due {rounded_ms(row.stale_s)} ms later)'
     )
 
 
@@ -197,15 +198,14 @@ def worst(rows: list[GapRow], name: str) -> dict[str, Any]:
     mine = [row for row in rows if row.event.name == name]
     counted = [row for row in mine if row.verdict not in EXCUSES] or mine
     row = max(counted, key=lambda row: row.gap_s - min(row.promise_s, 1e9))
-    late = max(counted, key=lambda row: (row.switched_after_s or inf) - row.mode_promise_s)
-    after_s = late.switched_after_s
+    late = max(counted, key=lambda row: row.mode_after_s - row.mode_promise_s)
     return {
         'times': len(mine),
         'kept': sum(row.kept for row in mine),
         'excused': sum(row.verdict in EXCUSES for row in mine),
         'gap_ms': rounded_ms(row.gap_s),
         'promise_ms': rounded_ms(row.promise_s),
-        'mode_ms': None if after_s is None else rounded_ms(after_s),
+        'mode_ms': rounded_ms(late.mode_after_s),
         'mode_promise_ms': rounded_ms(late.mode_promise_s),
     }
 

@@ -56,13 +56,13 @@ def _gaps(rows: Sequence[GapRow]) -> Table:
     for header in ('what happened', 'gap', 'promised', 'mode', 'after', ''):
         table.add_column(header, justify='right' if header in ('gap', 'promised') else 'left')
     for row in rows:
-        after = row.switched_after_s
+        after_s = row.mode_after_s
         table.add_row(
             row.event.name,
             f'{1e3 * row.gap_s:.0f} ms',
             '-' if row.promise_s == inf else f'{1e3 * row.promise_s:.0f} ms',
             row.event.expected_mode,
-            'never' if after is None else f'{after:.2f} s',
+            'never' if after_s == inf else f'{after_s:.2f} s',
             row.verdict,
         )
     return table

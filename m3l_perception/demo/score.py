@@ -88,8 +88,8 @@ class GapRow:
     event: Event
     gap_s: float
     promise_s: float
-    switched_after_s: float | None
-    """After which time the mode was there that belongs to it, to stay; None if it never was."""
+    mode_after_s: float
+    """After which time the mode was there that belongs to it, to stay; infinite if never."""
     mode_promise_s: float
     paused_s: float = 0.0
     """For how long of the gap the machine stood still."""
@@ -122,10 +122,9 @@ class GapRow:
 
     def _holds(self, gap_excused_s: float, mode_excused_s: float) -> tuple[bool, bool]:
         """Return whether gap and mode are as promised, apart from what is excused."""
-        after_s = inf if self.switched_after_s is None else self.switched_after_s
         return (
             self.gap_s - gap_excused_s <= self.promise_s,
-            after_s - mode_excused_s <= self.mode_promise_s,
+            self.mode_after_s - mode_excused_s <= self.mode_promise_s,
         )
 
 
@@ -166,8 +165,8 @@ def gap_rows(
         gap = _longest_gap(masks, event.at_s, min(end, event.at_s + settled_s), end)
         living_s = sorted(image.arrival_s for m in event.living for image in images[m])
         returned_s = _returned(event, images, end)
-        after_s = _switched_after(modes, event, end)
-        heard_s = _heard_again(living_s, event.at_s, after_s or 0.0, stale_s)
+        after_s = _mode_after(modes, event, end)
+        heard_s = _heard_again(living_s, event.at_s, min(end, event.at_s + after_s), stale_s)
         rows.append(
             GapRow(
                 event,
@@ -175,7 +174,7 @@ def gap_rows(
                 promise_s=event.periods * period_s
                 + _longest_wait(waits_s, event.at_s, end)
                 + max(engine_s, _engine_s(masks, gap[1])),
-                switched_after_s=after_s,
+                mode_after_s=after_s,
                 mode_promise_s=returned_s
                 - event.at_s
                 + (_RECOVERED_S if event.returning else stale_s + _TOLD_S),
@@ -216,11 +215,12 @@ def _returned(
 
 
 def _heard_again(
-    arrivals_s: Sequence[float], at_s: float, after_s: float, stale_s: float
+    arrivals_s: Sequence[float], first_s: float, last_s: float, stale_s: float
 ) -> float:
-    """Return when images last came again, after none for so long, until the mode was there."""
-    near = [at for at in arrivals_s if at <= at_s + after_s]
-    return max((b for a, b in pairwise(near) if b - a > stale_s and b > at_s), default=at_s)
+    """Return when images last came again in [first_s, last_s] after none for so long."""
+    until = [at for at in arrivals_s if at <= last_s]
+    ends = (b for a, b in pairwise(until) if b - a > stale_s and b > first_s)
+    return max(ends, default=first_s)
 
 
 def _longest_silence(arrivals_s: Sequence[float], first_s: float, last_s: float) -> float:
@@ -251,11 +251,11 @@ def _longest_gap(
     return arrivals[longest], arrivals[longest + 1]
 
 
-def _switched_after(modes: Sequence[ModeRecord], event: Event, end_s: float) -> float | None:
-    """Return how long after an event its mode was there to stay; None if it was not."""
+def _mode_after(modes: Sequence[ModeRecord], event: Event, end_s: float) -> float:
+    """Return how long after an event its mode was there to stay; infinite if it was not."""
     until = [record for record in modes if record.arrival_s <= end_s]
     if not until or until[-1].mode != event.expected_mode:
-        return None
+        return inf
     return max(0.0, until[-1].arrival_s - event.at_s)
 
 

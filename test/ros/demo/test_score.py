@@ -91,10 +91,10 @@ def test_silence_up_to_the_end_of_the_recording_is_a_gap() -> None:
 
 
 def test_a_promise_is_kept_only_if_the_mode_followed() -> None:
-    for modes, after in ((MODES, 0.3), (MODES[:1], None)):
+    for modes, after_s, verdict in ((MODES, 0.3, 'kept'), (MODES[:1], inf, 'BROKEN')):
         row = row_of(STEADY, modes=modes)
-        assert row.switched_after_s == (None if after is None else pytest.approx(after))
-        assert row.verdict == ('BROKEN' if after is None else 'kept')
+        assert row.mode_after_s == pytest.approx(after_s)
+        assert row.verdict == verdict
 
 
 @pytest.mark.parametrize(('after_s', 'verdict'), [(0.49, 'kept'), (0.51, 'BROKEN')])
@@ -144,7 +144,7 @@ def test_a_mode_that_a_pause_of_the_machine_delays_is_told_as_such() -> None:
 
 def test_a_mode_that_comes_and_goes_did_not_follow() -> None:
     modes = [*MODES, ModeRecord('RGBD', 2.0)]
-    assert row_of(STEADY, modes=modes).switched_after_s is None
+    assert row_of(STEADY, modes=modes).mode_after_s == inf
     assert row_of(STEADY, modes=[*modes, ModeRecord('RGB_ONLY', 2.5)]).verdict == 'BROKEN'
 
 
