@@ -159,6 +159,29 @@ def test_a_clock_set_forward_is_no_fault_and_costs_no_label(by_ms: float, early:
     assert stream.statistics(images[-1].arrival_ns).depth.drops.get('clock_jump', 0) == 0
 
 
+@pytest.mark.parametrize('hz', [10, 30])
+@pytest.mark.parametrize('lag_ms', [0, 40, 100])
+def test_a_simulated_clock_of_ten_ticks_a_second_changes_no_mode(lag_ms: float, hz: float) -> None:
+    images = sorted([
+        *camera(RGB, hz=hz, end_ms=6000, jitter_ms=3),
+        *camera(DEPTH, hz=hz, end_ms=6000, lag_ms=lag_ms, jitter_ms=8),
+    ])  # fmt: skip
+    stream = Stream(StreamConfig())
+    path, frames = [], []
+    for at in range(0, ms(5900), ms(5)):  # A node looks often, for it does not know the pace.
+        now = at // ms(100) * ms(100)
+        while images[0].arrival_ns <= at:
+            image = images.pop(0)
+            stream.add(image.modality, image, stamp_ns=image.stamp_ns, now_ns=now)
+        taken = stream.take(now)
+        frames += [taken] if taken is not None else []
+        path += [change.mode for change in stream.tick(now)]
+    assert path == SETTLED
+    settled = [frame for frame in frames if frame.stamp_ns > EPOCH_NS + ms(2000)]
+    assert len(settled) >= 3.7 * hz - 1
+    assert all(frame.depth is not None for frame in settled)
+
+
 def test_silence_after_a_leap_still_counts() -> None:
     stream = Stream(StreamConfig())
     for image in sorted([*camera(RGB, hz=30, end_ms=3000), *camera(DEPTH, hz=30, end_ms=3000)]):
