@@ -18,7 +18,7 @@ import numpy as np
 
 from m3l_core.bench.frames import engine_inputs
 from m3l_core.errors import M3lError
-from m3l_core.runtime.engine import open_engine
+from m3l_core.runtime import open_engine
 from m3l_core.runtime.parity import check_parity_file, MODES
 
 if TYPE_CHECKING:

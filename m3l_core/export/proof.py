@@ -15,7 +15,7 @@ from m3l_core.export.parity import compare, expectations, LEAST_FRAMES
 from m3l_core.export.ranges import measured_ranges, RANGE_FRAMES
 from m3l_core.export.structure import mixed_problems
 from m3l_core.files import write_atomically
-from m3l_core.runtime.engine import open_engine
+from m3l_core.runtime import open_engine
 from m3l_core.runtime.mixed_graph import mixed_precision_graph
 from m3l_core.runtime.parity import expect_agreement
 

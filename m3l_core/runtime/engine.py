@@ -1,17 +1,14 @@
-"""What every engine can do, and which one opens a model file."""
+"""What every engine can do, and what it can be asked for."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import get_args, Literal, Protocol, TYPE_CHECKING
+from typing import Literal, Protocol, TYPE_CHECKING
 
 import numpy as np
 
-from m3l_core.errors import EngineError, expect_array, missing_module, ModelError
+from m3l_core.errors import expect_array
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     from m3l_core.model_card import ModelCard
@@ -25,9 +22,6 @@ PRECISIONS: dict[str, tuple[str, ...]] = {
     'torch': ('auto', 'float32', 'float16', 'bf16'),
 }
 """What each back end can be asked to compute in."""
-
-MODEL_SUFFIXES = ('.onnx', '.safetensors')
-"""What the name of a model file ends in."""
 
 
 class Engine(Protocol):
@@ -86,92 +80,3 @@ def expect_inputs(
     expect_array('rgb', rgb, (1, height, width, 3), np.uint8, hint=hint)
     expect_array('depth', depth, (1, height, width), np.float32, hint=hint)
     expect_array('present', present, (1, 2), np.float32)
-
-
-def _nobody(text: str) -> None:
-    """Take what nobody wants to be told."""
-
-
-def open_engine(
-    path: Path | str,
-    backend: str = 'auto',
-    *,
-    precision: str = 'auto',
-    threads: int = 0,
-    cache_dir: Path | None = None,
-    streams: int = 1,
-    may_build: bool = True,
-    say: Callable[[str], None] = _nobody,
-    warn: Callable[[str], None] = _nobody,
-) -> Engine:
-    """Return the network in `path`, loaded into an engine.
-
-    Args:
-        path: An ONNX file that `m3l export` wrote, or (with torch) a checkpoint.
-        backend: One of `Backend`. 'auto' takes a TensorRT engine that was built and checked
-            before, else torch on a GPU, else OpenVINO, else torch on the CPU; 'tensorrt' builds
-            an engine where there is none, which takes minutes.
-        precision: One of `Precision`; 'auto' takes the fastest the processor has.
-        threads: CPU threads to use; 0 for all.
-        cache_dir: Where compiled networks are kept, so that the next start is quick; None is
-            `cache_folder()` for TensorRT, and keeps none for OpenVINO.
-        streams: Frames to label side by side, each by its share of the threads: more a second,
-            and each takes longer. Only OpenVINO does; see `Engine.streams` for what came of it.
-        may_build: Whether 'tensorrt' builds an engine where there is none.
-        say: Told what is going on where it takes long.
-        warn: Told why 'auto' takes less than the machine has, and of what slows an engine down.
-
-    Raises:
-        ModelError: If the file is missing, damaged, or not what it should be.
-        EngineError: If a choice is unknown, the library is missing, or cannot run the network.
-    """
-    path = Path(path)
-    _expect_choice('backend', backend, get_args(Backend))
-    _expect_choice('precision', precision, get_args(Precision))
-    if threads < 0:
-        raise EngineError(f'threads: expected 0 (all) or more, got {threads}.')
-    if not path.is_file():
-        raise ModelError(f'{path}: no such file. Give the path of a model file.')
-    if path.suffix not in MODEL_SUFFIXES:
-        raise ModelError(
-            f'{path}: expected a model file, NAME.onnx of m3l export or NAME.safetensors of '
-            'm3l train. Give the path of one.'
-        )
-
-    def open_with(backend: str, *, may_build: bool = True) -> Engine:
-        """Open the file with one back end."""
-        _expect_choice(f'precision with backend {backend}', precision, PRECISIONS[backend])
-        try:
-            if backend == 'tensorrt':
-                from m3l_core.runtime.tensorrt_building import open_tensorrt
-
-                return open_tensorrt(
-                    path, precision, cache_dir, may_build=may_build, say=say, warn=warn
-                )
-            if backend == 'openvino':
-                from m3l_core.runtime.openvino_engine import OpenVinoEngine
-
-                return OpenVinoEngine(
-                    path,
-                    precision=precision,
-                    threads=threads,
-                    cache_dir=cache_dir,
-                    streams=streams,
-                    warn=warn,
-                )
-            from m3l_core.runtime.torch_engine import TorchEngine
-
-            return TorchEngine(path, precision=precision, threads=threads, warn=warn)
-        except ModuleNotFoundError as error:
-            raise EngineError(str(missing_module(error, f'the {backend} engine'))) from error
-
-    if backend == 'auto':
-        from m3l_core.runtime.choosing import open_best
-
-        return open_best(path, open_with, warn)
-    return open_with(backend, may_build=may_build)
-
-
-def _expect_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise EngineError(f'{name}: expected one of {", ".join(choices)}, got {value!r}.')

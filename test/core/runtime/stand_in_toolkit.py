@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from m3l_core.errors import EngineError
-from m3l_core.runtime.engine import open_engine
+from m3l_core.runtime import open_engine
 from m3l_core.runtime.tensorrt_building import EngineStore
 from m3l_core.runtime.tensorrt_cache import EngineFile
 from m3l_core.runtime.tensorrt_key import BuildSettings, Machine, sha256
