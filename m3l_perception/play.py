@@ -30,8 +30,8 @@ _WORDS = ('rgb', 'depth', 'camera_info', 'labels')
 """What may be said instead of a topic's name."""
 
 _DISCOVERY_S = 3.5
-"""Longest wait for subscribers, so that they get the first messages too: Fast DDS announces a
-process every 3 s, and not every announcement is answered."""
+"""Longest wait for subscribers, so that they get the first messages too: by default Fast DDS
+announces a process every 3 s, and not every announcement is answered."""
 
 _GRACE_S = 0.5
 """Wait for the other topics after one was found to be heard."""

@@ -50,7 +50,7 @@ class Processes:
 
     def start(self, name: str, module: str, arguments: Sequence[str]) -> None:
         """Start a module; what it prints goes to NAME.log."""
-        with (self._logs / f'{name}.log').open('ab') as log:
+        with self.log(name).open('ab') as log:
             self._running[name] = subprocess.Popen(
                 [sys.executable, '-m', module, *arguments],
                 env=self._environment,
@@ -59,6 +59,10 @@ class Processes:
                 stderr=log,
                 start_new_session=True,  # Ctrl-C reaches the demo alone, which ends them in order
             )
+
+    def log(self, name: str) -> Path:
+        """Return where the output of a process is."""
+        return self._logs / f'{name}.log'
 
     def kill(self, name: str) -> None:
         """End a process as a pulled cable would: at once, without a word."""

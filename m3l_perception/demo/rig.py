@@ -57,7 +57,6 @@ class Rig:
         topics: What the cameras publish.
         bag: What they show.
         console: For the live line.
-        loop: What the cameras do at the end of the bag, as `m3l play --loop` has it.
     """
 
     def __init__(
@@ -67,21 +66,20 @@ class Rig:
         topics: RgbdTopics,
         bag: Path,
         console: Console,
-        loop: Loop = 'continue',
     ) -> None:
         self._recorder = recorder
         self._processes = processes
         self._topics = topics
         self._bag = bag
         self._console = console
-        self._loop = loop
+        self._loop: Loop = 'continue'
         self._origin = 0.0
         self._down: dict[str, str] = {}
         self.events: list[Event] = []
         self.began_s = self.end_s = time.monotonic()
 
     def start(self, model: Path) -> None:
-        """Start the node and the cameras; return when paired labels come.
+        """Start the node and the cameras; return when labels come.
 
         Raises:
             M3lError: If they do not.
@@ -95,7 +93,10 @@ class Rig:
         recording = self._recorder.recording
         self._show('waiting for the first labels', _START_S, lambda: bool(recording.masks))
         if not recording.masks:
-            raise M3lError('demo: the node published no labels; see node.log beside the picture.')
+            raise M3lError(
+                f'node: expected labels within {_START_S:.0f} s, got none. '
+                f'See {self._processes.log("node")}'
+            )
         self.began_s = time.monotonic()
 
     def kill(self, *cameras: str) -> None:
@@ -135,7 +136,7 @@ class Rig:
         self._note(cameras, 'restarted', at_s, _PERIODS, returned_s)
 
     def change_loop(self, loop: Loop) -> None:
-        """Let the cameras do something else at the end of the bag from now on."""
+        """Restart the cameras; from now on they do this at the end of the bag, see `m3l play`."""
         self._loop = loop
         self._origin = time.time()
         self.restart(*CAMERAS)
@@ -223,7 +224,10 @@ class Rig:
 
     def _expect_alive(self) -> None:
         for name, code in self._processes.ended().items():
-            raise M3lError(f'demo: {name} ended with {code}; see {name}.log beside the picture.')
+            raise M3lError(
+                f'{name}: expected it to go on, it ended with {code}. '
+                f'See {self._processes.log(name)}'
+            )
 
     def _start_camera(self, camera: str) -> None:
         words = (

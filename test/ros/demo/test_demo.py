@@ -18,7 +18,7 @@ from m3l_core.bags.writing import BagWriter
 DEMO = [sys.executable, '-m', 'm3l_core', 'demo']
 
 
-def children_of_sessions(marker: str) -> list[str]:
+def commands_with(marker: str) -> list[str]:
     """Return the command lines of running processes that have `marker` among their words."""
     found = []
     for entry in Path('/proc').iterdir():
@@ -44,7 +44,7 @@ def test_labels_go_on_while_cameras_are_killed(model: Path, tmp_path: Path) -> N
     picture = cv2.imread(str(out / 'demo.png'))
     assert picture is not None
     assert picture.shape[1] == 5 * 320
-    assert not children_of_sessions(str(model))
+    assert not commands_with(str(model))
 
 
 @pytest.mark.slow
@@ -57,18 +57,17 @@ def test_interrupting_leaves_no_process_behind(model: Path, tmp_path: Path) -> N
         text=True,
     )
     end = time.monotonic() + 60
-    while not children_of_sessions('m3l_perception.segment_node') and time.monotonic() < end:
+    while not commands_with(f'model:={model}') and time.monotonic() < end:
         time.sleep(0.2)
     time.sleep(2)
     demo.send_signal(signal.SIGINT)
     _, errors = demo.communicate(timeout=30)
     assert demo.returncode == 130
     assert 'Traceback' not in errors
-    assert not children_of_sessions(str(model))
+    assert not commands_with(str(model))
 
 
 def test_a_bag_without_depth_is_refused_in_one_line(tmp_path: Path) -> None:
-
     bag = tmp_path / 'color_only'
     with BagWriter(bag) as writer:
         writer.write_rgb(np.zeros((8, 8, 3), np.uint8), 1_000_000_000)
