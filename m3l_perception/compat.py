@@ -34,13 +34,30 @@ def private_variables(domain: int) -> dict[str, str]:
     }
 
 
-def subscription_events(*, incompatible_qos: Callable[[Any], None]) -> Any:  # noqa: ANN401
-    """Return the event callbacks of a subscription."""
+def subscription_events(*, incompatible_qos: Callable[[Any], None] | None = None) -> Any:  # noqa: ANN401
+    """Return the event callbacks of a subscription, without those that rclpy adds by itself.
+
+    Each is looked at in every round of the executor, of which an image takes two.
+    """
     try:  # Iron and later
         from rclpy.event_handler import SubscriptionEventCallbacks
     except ImportError:  # Humble
         from rclpy.qos_event import SubscriptionEventCallbacks
-    return SubscriptionEventCallbacks(incompatible_qos=incompatible_qos)
+    return SubscriptionEventCallbacks(
+        incompatible_qos=incompatible_qos, use_default_callbacks=False
+    )
+
+
+def no_publisher_events() -> Any:  # noqa: ANN401
+    """Return the event callbacks of a publisher that has none, as rclpy's own cost time too.
+
+    They would log a subscription that asks for more than is offered, which its process does.
+    """
+    try:  # Iron and later
+        from rclpy.event_handler import PublisherEventCallbacks
+    except ImportError:  # Humble
+        from rclpy.qos_event import PublisherEventCallbacks
+    return PublisherEventCallbacks(use_default_callbacks=False)
 
 
 def middleware_error() -> type[Exception]:

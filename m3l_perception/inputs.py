@@ -12,6 +12,7 @@ from sensor_msgs.msg import CameraInfo
 from m3l_core.frames import Modality
 from m3l_core.stream.image_header import shown
 from m3l_perception.camera_input import CameraInput
+from m3l_perception.compat import subscription_events
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +65,11 @@ class Inputs:
                 keep = partial(self._infos.__setitem__, name)
                 # Best effort listens to reliable publishers as well.
                 subscription = node.create_subscription(
-                    CameraInfo, topic, keep, qos_profile_sensor_data
+                    CameraInfo,
+                    topic,
+                    keep,
+                    qos_profile_sensor_data,
+                    event_callbacks=subscription_events(),
                 )
                 opened.callback(node.destroy_subscription, subscription)
             self._opened = opened.pop_all()

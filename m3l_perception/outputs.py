@@ -16,7 +16,7 @@ from m3l_core.frames import Modality
 from m3l_core.overlay import overlay
 from m3l_core.points import labeled_points
 from m3l_perception import diagnostics, messages
-from m3l_perception.compat import label_info_type
+from m3l_perception.compat import label_info_type, no_publisher_events
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +40,12 @@ class Outputs:
     def __init__(self, node: LifecycleNode) -> None:
         self._node = node
         options = QoSOverridingOptions.with_default_policies()
-        create = partial(node.create_lifecycle_publisher, qos_overriding_options=options)
+        events = no_publisher_events()
+        create = partial(
+            node.create_lifecycle_publisher,
+            event_callbacks=events,
+            qos_overriding_options=options,
+        )
         self._mask = create(Image, '~/mask', _KEEP_LAST)
         self._confidence = create(Image, '~/confidence', _KEEP_LAST)
         self._status = create(DiagnosticArray, '~/status', _KEEP_LAST)
@@ -54,7 +59,9 @@ class Outputs:
             if self._label_info_type
             else None
         )
-        self._diagnostics = node.create_publisher(DiagnosticArray, '/diagnostics', _KEEP_LAST)
+        self._diagnostics = node.create_publisher(
+            DiagnosticArray, '/diagnostics', _KEEP_LAST, event_callbacks=events
+        )
         self._made_from_labels = (
             self._mask, self._confidence, self._status, self._camera_info, self._overlay,
             self._points,
