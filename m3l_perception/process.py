@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from m3l_perception.segment_node import SegmentNode
 
 _THROTTLE_S = 5.0
+_SWITCH_S = 0.0005
+"""How long one thread may keep the interpreter from another: Python's 5 ms would be half of all
+that the node may add to its engine, and threads here have but one or two milliseconds to do."""
+
 _PAUSE_S = 0.01
 """Keeps an error that lasts from taking a whole core."""
 
@@ -38,6 +42,7 @@ def run_node(make_node: Callable[[], SegmentNode], arguments: list[str]) -> int:
         arguments: The command line, with the program's name first.
     """
     node = None
+    sys.setswitchinterval(_SWITCH_S)
     # rclpy wakes a waiting executor before it shuts the context down. An executor that is quick
     # finds the context still up and waits again, for whatever comes next; an interrupt, which
     # Ctrl-C is anyway, ends the wait for good.
