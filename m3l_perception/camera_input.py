@@ -8,6 +8,8 @@ from rclpy.qos import qos_policy_name_from_kind, qos_profile_sensor_data
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CompressedImage, Image
 
+from m3l_core.errors import FrameError
+from m3l_perception.cdr_image import read_compressed_image, read_image
 from m3l_perception.compat import subscription_events
 
 if TYPE_CHECKING:
@@ -16,12 +18,17 @@ if TYPE_CHECKING:
     from rclpy.node import Node
     from rclpy.qos import QoSProfile
 
-_TRANSPORTS: dict[str, tuple[type[Any], str, str]] = {
-    'raw': (Image, '', 'sensor_msgs/msg/Image'),
-    'compressed': (CompressedImage, '/compressed', 'sensor_msgs/msg/CompressedImage'),
-    'compressedDepth': (CompressedImage, '/compressedDepth', 'sensor_msgs/msg/CompressedImage'),
+_COMPRESSED = 'sensor_msgs/msg/CompressedImage'
+
+_TRANSPORTS: dict[str, tuple[type[Any], Callable[[bytes], Any], str, str]] = {
+    'raw': (Image, read_image, '', 'sensor_msgs/msg/Image'),
+    'compressed': (CompressedImage, read_compressed_image, '/compressed', _COMPRESSED),
+    'compressedDepth': (CompressedImage, read_compressed_image, '/compressedDepth', _COMPRESSED),
 }
-"""Message, ending of the topic (as image_transport has it), and the message's name."""
+"""Message, what reads it, ending of the topic (as image_transport has it), and the message's name.
+"""
+
+_THROTTLE_S = 5.0
 
 
 class CameraInput:
@@ -32,7 +39,7 @@ class CameraInput:
         name: The topic before it is remapped, such as `rgb/image`.
         transport: One of raw, compressed, compressedDepth.
         transport_parameter: The parameter that sets it.
-        deliver: Called with each message.
+        deliver: Called with each image: an object with the attributes of its message.
     """
 
     def __init__(
@@ -47,14 +54,16 @@ class CameraInput:
         self.transport = transport
         self._transport_parameter = transport_parameter
         self._node = node
-        kind, ending, self._type_name = _TRANSPORTS[transport]
+        self._deliver = deliver
+        kind, self._read, ending, self._type_name = _TRANSPORTS[transport]
         self._incompatible_policy = ''
         # Remapping rgb/image also moves rgb/image/compressed, as image_transport does it.
         self._subscription = node.create_subscription(
             kind,
             node.resolve_topic_name(name) + ending,
-            deliver,
+            self._on_data,
             qos_profile_sensor_data,
+            raw=True,
             event_callbacks=subscription_events(incompatible_qos=self._on_incompatible),
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
@@ -92,6 +101,17 @@ class CameraInput:
         if self._incompatible_policy:
             return f'{count}, with an incompatible QoS ({self._incompatible_policy})'
         return f'{count}, but no image arrives'
+
+    def _on_data(self, data: bytes) -> None:
+        """Read a message and deliver it; bytes that are none are told."""
+        try:
+            image = self._read(data)
+        except FrameError as error:
+            self._node.get_logger().warning(
+                f'{self.topic}: {error}', throttle_duration_sec=_THROTTLE_S
+            )
+            return
+        self._deliver(image)
 
     def _on_incompatible(self, event: Any) -> None:  # noqa: ANN401
         """Tell, once for each policy, which setting keeps publisher and node apart."""
