@@ -13,11 +13,13 @@ from __future__ import annotations
 import argparse
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 import json
 import os
 from pathlib import Path
 import platform
 import signal
+import struct
 import subprocess
 import sys
 from threading import Thread
@@ -72,34 +74,57 @@ START_S = 60.0
 SETTLE_S = 3.0
 TICKS_S = os.sysconf('SC_CLK_TCK')
 
+STAMP = struct.Struct('=iI')
+ENCAPSULATION_BYTES = 4
+"""What CDR puts ahead of a message, whose numbers are those of the machine."""
+
 
 @dataclass(frozen=True)
 class Label:
-    """One mask as it arrived: seconds of the steady clock, and what its status says."""
+    """One mask as it arrived: nanoseconds of the steady clock, and what its status says."""
 
-    published_s: float
-    arrived_s: float
+    published_ns: int
+    arrived_ns: int
     engine_ms: float
     decode_ms: float
 
+    @classmethod
+    def of(cls, arrived_ns: int, status: bytes) -> Label:
+        """Return the label of a mask by its serialized status."""
+        from diagnostic_msgs.msg import DiagnosticArray
+        from rclpy.serialization import deserialize_message
+
+        message = deserialize_message(status, DiagnosticArray)
+        values = {item.key: item.value for item in message.status[0].values}
+        times = float(values['engine_ms']), float(values['decode_ms'])
+        return cls(stamp_ns(status), arrived_ns, *times)
+
 
 class Subscriber:
-    """Listens to masks, their status, and diagnostics."""
+    """Listens to masks, their status, and diagnostics.
+
+    It shares the processor with what it measures, so it does no more than note when what came:
+    masks are not deserialized at all, and the status of each only when it is asked for.
+    """
 
     def __init__(self) -> None:
         from diagnostic_msgs.msg import DiagnosticArray
         import rclpy
+        from rclpy.event_handler import SubscriptionEventCallbacks
         from rclpy.executors import SingleThreadedExecutor
         from sensor_msgs.msg import Image
 
         rclpy.init()
-        self.labels: list[Label] = []
         self.counts: dict[str, dict[str, int]] = {}
-        self._arrived: dict[float, float] = {}
-        self._node = rclpy.create_node('subscriber')
-        subscribe = self._node.create_subscription
-        subscribe(Image, '/m3l_segment/mask', self._on_mask, 10)
-        subscribe(DiagnosticArray, '/m3l_segment/status', self._on_status, 10)
+        self._arrived_ns: dict[int, int] = {}
+        self._statuses: list[tuple[int, bytes]] = []
+        self._node = rclpy.create_node('subscriber', start_parameter_services=False)
+        subscribe = partial(
+            self._node.create_subscription,
+            event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False),
+        )
+        subscribe(Image, '/m3l_segment/mask', self._on_mask, 10, raw=True)
+        subscribe(DiagnosticArray, '/m3l_segment/status', self._on_status, 10, raw=True)
         subscribe(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
@@ -115,15 +140,21 @@ class Subscriber:
         self._node.destroy_node()
         rclpy.shutdown()
 
-    def _on_mask(self, message: Any) -> None:  # noqa: ANN401
-        self._arrived[stamp_s(message)] = time.monotonic()
+    def __len__(self) -> int:
+        """Return how many labels have come."""
+        return len(self._statuses)
 
-    def _on_status(self, message: Any) -> None:  # noqa: ANN401
-        arrived_s = self._arrived.pop(stamp_s(message), None)
-        if arrived_s is not None:
-            values = {item.key: item.value for item in message.status[0].values}
-            times = float(values['engine_ms']), float(values['decode_ms'])
-            self.labels.append(Label(stamp_s(message), arrived_s, *times))
+    def labels(self, first: int) -> list[Label]:
+        """Return the labels that have come, without the `first`."""
+        return [Label.of(*status) for status in self._statuses[first:]]
+
+    def _on_mask(self, data: bytes) -> None:
+        self._arrived_ns[stamp_ns(data)] = time.monotonic_ns()
+
+    def _on_status(self, data: bytes) -> None:
+        arrived_ns = self._arrived_ns.pop(stamp_ns(data), None)
+        if arrived_ns is not None:
+            self._statuses.append((arrived_ns, data))
 
     def _on_diagnostics(self, message: Any) -> None:  # noqa: ANN401
         for status in message.status:
@@ -132,9 +163,10 @@ class Subscriber:
             self.counts[name] = {key: int(value) for key, value in numbers.items()}
 
 
-def stamp_s(message: Any) -> float:  # noqa: ANN401
-    """Return the header stamp in seconds."""
-    return float(message.header.stamp.sec + message.header.stamp.nanosec / 1e9)
+def stamp_ns(data: bytes) -> int:
+    """Return the header stamp of a serialized message that begins with a header."""
+    seconds, nanoseconds = STAMP.unpack_from(data, ENCAPSULATION_BYTES)
+    return int(seconds * 1_000_000_000 + nanoseconds)
 
 
 @contextmanager
@@ -188,9 +220,9 @@ class Bench:
             float(np.median([getattr(label, name) for label in labels]))
             for name in ('engine_ms', 'decode_ms')
         )
-        latencies_ms = [1e3 * (label.arrived_s - label.published_s) for label in labels]
+        latencies_ms = [(label.arrived_ns - label.published_ns) / 1e6 for label in labels]
         p50_ms, p99_ms = np.percentile(latencies_ms, (50, 99))
-        span_s = labels[-1].arrived_s - labels[0].arrived_s
+        span_s = (labels[-1].arrived_ns - labels[0].arrived_ns) / 1e9
         return {
             'camera_hz': round(rate, 2),
             'label_hz': round((len(labels) - 1) / span_s, 2),
@@ -226,17 +258,17 @@ class Bench:
         """Return the labels that come in `seconds`, once all have found each other."""
         words = (str(CAMERA), str(self._arguments.bag), '--rate', str(rate))
         log = self._arguments.out / 'camera.log'
-        before = len(self.subscriber.labels)
+        before = len(self.subscriber)
         with process(words, log, self._environment):
             end_s = time.monotonic() + START_S
-            while len(self.subscriber.labels) == before:
+            while len(self.subscriber) == before:
                 if time.monotonic() > end_s:
                     sys.exit(f'node.py: no labels came; see {self._arguments.out}.')
                 time.sleep(0.1)
             time.sleep(SETTLE_S)
-            first = len(self.subscriber.labels)
+            first = len(self.subscriber)
             time.sleep(seconds)
-            labels = self.subscriber.labels[first:]
+            labels = self.subscriber.labels(first)
         if len(labels) < LEAST_LABELS:
             sys.exit(f'node.py: {len(labels)} labels in {seconds:g} s say nothing.')
         return labels, int(log.read_text().split()[-1])
