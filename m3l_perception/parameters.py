@@ -73,8 +73,8 @@ _DESCRIPTIONS = {
     'depth_stamp_offset': 'Added to every depth stamp before pairing, in seconds.',
     'pair_wait': 'How long RGB waits for its depth, in seconds; 0 learns it.',
     'pair_wait_max': 'Most that a learned pair_wait may be, in seconds.',
-    'stale_after': 'Silence after which a stream counts as lost, in seconds; 0 takes 4 periods, '
-    'at least 0.3.',
+    'stale_after': 'Silence after which a stream counts as lost, in seconds, never less than 2.5 '
+    'of its periods; 0 takes 4 periods, at least 0.3.',
     'recovery_frames': 'Successive pairs needed before the mode is RGBD again.',
     'recovery_time': 'Time of unbroken pairs before the mode is RGBD again, in seconds.',
     'unpaired': 'RGB images between two of a slower depth stream: skip them, or label them from '

@@ -34,8 +34,8 @@ class StreamConfig:
     """Most that a learned wait may be, and the wait until it is learned."""
 
     stale_after: float = 0.0
-    """Silence after which a stream counts as lost; 0 takes four of its measured periods, at
-    least 0.3 s."""
+    """Silence after which a stream counts as lost, though never less than 2.5 of its measured
+    periods; 0 takes four, at least 0.3 s."""
 
     recovery_frames: int = 3
     """Successive frames that must have paired before the mode is RGBD again."""

@@ -53,8 +53,8 @@ class Source:
 
     def __init__(self) -> None:
         self.configured_stale_ns = 0
-        """Silence after which the stream is lost; 0 takes four measured periods, at least
-        0.3 s."""
+        """Silence after which the stream is lost, at least 2.5 measured periods; 0 takes four,
+        at least 0.3 s."""
         self._newest_ns: int | None = None
         self.received = 0
         self.zero_stamps = 0
@@ -123,9 +123,11 @@ class Source:
 
     @property
     def stale_after_ns(self) -> int:
-        """Silence after which this stream is stale."""
-        measured = max(_STALE_AT_LEAST_NS, 4 * (self.period.arrival_ns or 0))
-        return self.configured_stale_ns or measured
+        """Silence after which this stream is stale; never so short as to be in its rhythm."""
+        known = self.period.arrival_ns
+        if self.configured_stale_ns:
+            return max(self.configured_stale_ns, _rest_ns(known) if known else _STALE_AT_LEAST_NS)
+        return max(_STALE_AT_LEAST_NS, 4 * (known or 0))
 
     @property
     def missed_after_ns(self) -> int:
@@ -149,7 +151,7 @@ class Source:
         if self.last_ns is None:
             return False
         known = self.period.arrival_ns
-        return now_ns - self.last_ns <= (5 * known // 2 if known else self.stale_after_ns)
+        return now_ns - self.last_ns <= (_rest_ns(known) if known else self.stale_after_ns)
 
     def statistics(self, now_ns: int) -> InputStatistics:
         """Return the counts of this stream."""
@@ -163,3 +165,8 @@ class Source:
             health=self.content.latest.fault,
             sick=self.content.sick,
         )
+
+
+def _rest_ns(period_ns: int) -> int:
+    """Return the longest silence of a stream that comes: one image may be lost, and jitter."""
+    return 5 * period_ns // 2

@@ -105,6 +105,19 @@ def test_the_silence_that_is_set_counts(silent_ms: float, mode: Mode) -> None:
     assert stream.mode is mode
 
 
+@pytest.mark.parametrize('hz', [5, 30])
+@pytest.mark.parametrize('lag_ms', [0, 40, 120])
+def test_no_silence_that_is_set_makes_a_live_stream_stale(lag_ms: float, hz: float) -> None:
+    run = simulate(
+        camera(RGB, hz=hz, end_ms=5000, jitter_ms=3),
+        camera(DEPTH, hz=hz, end_ms=5000, lag_ms=lag_ms, jitter_ms=8),
+        config=StreamConfig(stale_after=0.01),
+        until_ms=4900,
+    )
+    assert run.path == [Mode.RGB_ONLY, Mode.RGBD]
+    assert all(frame.depth is not None for frame in run.frames(2000))
+
+
 @pytest.mark.parametrize(('silent_ms', 'mode'), [(799, Mode.RGBD), (802, Mode.NO_INPUT)])
 def test_a_slow_stream_may_be_silent_for_four_periods(silent_ms: float, mode: Mode) -> None:
     stream = Stream(StreamConfig())
