@@ -21,9 +21,9 @@ from typing import Any, TYPE_CHECKING
 import cv2
 import numpy as np
 
-from m3l_core.commands.export import parse_size
 from m3l_core.errors import M3lError
 from m3l_core.export.frames import real_frames
+from m3l_core.image_size import parse_size
 from m3l_core.samples import sample_bag
 from m3l_core.stream.image_codec import decode_depth, decode_rgb, encode_jpeg, encode_png
 

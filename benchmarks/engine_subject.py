@@ -10,10 +10,10 @@ import torch
 from m3l_core import checkpoint
 from m3l_core.architecture import Architecture
 from m3l_core.classes import NYU13
-from m3l_core.commands.export import parse_size
 from m3l_core.errors import M3lError
 from m3l_core.export.frames import real_frames
 from m3l_core.export.onnx import resized_card
+from m3l_core.image_size import parse_size
 from m3l_core.model_card import ModelCard
 from m3l_core.models import default_model
 from m3l_core.network import LinearFusion

@@ -23,7 +23,7 @@ import torch.nn.functional as F
 
 from m3l_core.architecture import Architecture
 from m3l_core.classes import IGNORE, NYU13
-from m3l_core.commands.export import parse_size
+from m3l_core.image_size import parse_size
 from m3l_core.network import LinearFusion
 from m3l_core.train.config import FROM_SCRATCH
 from m3l_core.train.methods.method import Images, predictions

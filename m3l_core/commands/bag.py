@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from m3l_core.terminal import progress_bars
+
 if TYPE_CHECKING:
     import argparse
 
@@ -33,16 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Make the bag, with a progress bar."""
-    from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress
-
     from m3l_core.bags.making import make_bag
 
-    console = Console(stderr=True)
-    columns = (*Progress.get_default_columns(), MofNCompleteColumn())
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as progress:
+    with progress_bars(counted=True) as progress:
         bar = progress.add_task(arguments.bag.name, total=None)
         frames = make_bag(
             arguments.folder,

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from m3l_core.errors import ConfigError, ModelError
+from m3l_core.terminal import progress_bars
 
 if TYPE_CHECKING:
     import argparse
@@ -60,7 +61,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Measure, print, and write what was asked for; 1 if no engine gave right labels."""
     from rich.console import Console
-    from rich.progress import Progress
 
     from m3l_core.bench.contenders import contenders
     from m3l_core.bench.machine import processor
@@ -73,8 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
     _expect_usable(arguments, model)
     found, left_out = contenders(model.suffix, arguments.backend, arguments.precision)
     plan = Plan(model, arguments.frames, arguments.threads, arguments.layers, _work(model))
-    errors = Console(stderr=True)
-    with Progress(console=errors, transient=True, disable=not errors.is_terminal) as progress:
+    with progress_bars() as progress:
         bar = progress.add_task('', total=1.0)
         rows = measure(
             plan,

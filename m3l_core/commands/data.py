@@ -15,11 +15,12 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from pathlib import Path
-import re
 from typing import TYPE_CHECKING
 
 from m3l_core.classes import PUBLISHED
 from m3l_core.errors import DataError
+from m3l_core.image_size import parse_size
+from m3l_core.terminal import progress_bars
 
 if TYPE_CHECKING:
     import argparse
@@ -49,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     split = actions.add_parser(
         'split',
-        help='list the few images whose labels are used, or that are to be labeled first',
+        help='list the few images whose labels are used, or that are to be labelled first',
         description='Write OUT/labels_COUNT_seed_SEED.txt. Of one seed, fewer images are among '
         'more; every class is in three of them, and they are spread over the scenes.',
     )
@@ -67,6 +68,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check.add_argument(
         '--sheet', type=Path, metavar='FILE.png', help='also draw a contact sheet there'
     )
+    _add_pack(pack)
+    _add_split(split)
+    for action in (pack, split):
+        action.add_argument(
+            '--force', action='store_true', help='replace a file that is there already'
+        )
+
+
+def _add_pack(pack: argparse.ArgumentParser) -> None:
     pack.add_argument('out', type=Path, metavar='OUT', help='the file to write, such as set.zip')
     pack.add_argument(
         '--size', default='240x320', metavar='HxW', help='largest size (default: 240x320)'
@@ -78,6 +88,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     pack.add_argument(
         '--frames', type=int, metavar='N', help='take N frames, evenly spread (default: all)'
     )
+
+
+def _add_split(split: argparse.ArgumentParser) -> None:
     split.add_argument(
         '--labels', type=int, nargs='+', required=True, metavar='N', help='how many images'
     )
@@ -90,10 +103,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     split.add_argument(
         '--out', type=Path, required=True, metavar='DIR', help='folder to write the lists into'
     )
-    for action in (pack, split):
-        action.add_argument(
-            '--force', action='store_true', help='replace a file that is there already'
-        )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -161,7 +170,7 @@ def _pack(arguments: argparse.Namespace) -> int:
     from m3l_core.data.pack import pack, Packing
 
     packing = Packing(
-        size=_size(arguments.size), frames=arguments.frames, max_mib=arguments.max_mib
+        size=parse_size(arguments.size), frames=arguments.frames, max_mib=arguments.max_mib
     )
     if arguments.out.exists() and not arguments.force:
         raise DataError(f'{arguments.out}: is there already. Give --force to replace it.')
@@ -202,23 +211,9 @@ def _split(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _size(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r'(\d+)x(\d+)', text)
-    if match is None:
-        raise DataError(f'--size: expected HEIGHTxWIDTH such as 240x320, got {text!r}.')
-    return int(match[1]), int(match[2])
-
-
 @contextmanager
 def _progress(about: str, total: int) -> Iterator[Callable[[], None]]:
     """Show a bar on a terminal; yield what moves it by one."""
-    from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress
-
-    console = Console(stderr=True)
-    columns = (*Progress.get_default_columns(), MofNCompleteColumn())
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as progress:
+    with progress_bars(counted=True) as progress:
         bar = progress.add_task(about, total=total)
         yield lambda: progress.advance(bar)

@@ -6,12 +6,12 @@ The file is written only after its labels were compared with the checkpoint's on
 from __future__ import annotations
 
 from pathlib import Path
-import re
 import sys
 from typing import TYPE_CHECKING
 
 from m3l_core.architecture import SMALLEST_SIDE
 from m3l_core.errors import ConfigError
+from m3l_core.image_size import parse_size
 
 if TYPE_CHECKING:
     import argparse
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Export, and print how well the engines agree."""
-    size = None if arguments.size is None else parse_size(arguments.size)
+    size = None if arguments.size is None else parse_size(arguments.size, least=SMALLEST_SIDE)
     if arguments.out.suffix != '.onnx':
         raise ConfigError(f'--out: expected a name that ends in .onnx, got {arguments.out.name}.')
     from m3l_core.export.exporting import export
@@ -66,21 +66,6 @@ def _print_ranges(ranges: ActivationRanges) -> None:
     """Print what decides which operators TensorRT is to compute in FP16."""
     group, most = max(ranges.groups.items(), key=lambda item: item[1])
     print(f'  largest value {most:.4g} ({group}), on {ranges.frames}')
-
-
-def parse_size(text: str) -> tuple[int, int]:
-    """Return height and width of a text such as '384x640'.
-
-    Raises:
-        ConfigError: If it is none, or a side is smaller than the coarsest scale's step.
-    """
-    match = re.fullmatch(r'(\d+)x(\d+)', text)
-    size = (int(match[1]), int(match[2])) if match else (0, 0)
-    if min(size) < SMALLEST_SIDE:
-        raise ConfigError(
-            f'--size: expected HxW, each at least {SMALLEST_SIDE}, such as 384x640, got {text!r}.'
-        )
-    return size
 
 
 def _progress(text: str) -> None:

@@ -15,9 +15,13 @@ from pathlib import Path
 import sys
 from typing import TYPE_CHECKING
 
+from m3l_core.terminal import progress_bars
+
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator
+
+    from rich.progress import TaskID
 
     from m3l_core.extract import Extraction
 
@@ -117,12 +121,9 @@ def _print(done: Extraction) -> None:
 @contextmanager
 def _progress() -> Iterator[Callable[[str, float], None]]:
     """Show a bar for each bag on a terminal; yield what moves it."""
-    from rich.console import Console
     from rich.markup import escape
-    from rich.progress import Progress, TaskID
 
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+    with progress_bars() as progress:
         bars: dict[str, TaskID] = {}
 
         def show(name: str, share: float) -> None:

@@ -19,6 +19,7 @@ import tempfile
 from typing import Any, TYPE_CHECKING
 
 from m3l_core.errors import ConfigError
+from m3l_core.terminal import progress_bars
 
 if TYPE_CHECKING:
     import argparse
@@ -240,17 +241,14 @@ def _replayed(
     arguments: argparse.Namespace, jobs: Sequence[Job]
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """Do all jobs with a progress bar; return the summaries, and why bags failed."""
-    from rich.console import Console
     from rich.markup import escape
-    from rich.progress import Progress
 
     from m3l_core.bags.many import work_on_all
     from m3l_core.replay.bags import replay_bag
 
     results: dict[int, list[dict[str, Any]]] = {}
     failed: dict[str, str] = {}
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+    with progress_bars() as progress:
         bars = [progress.add_task(escape(job.name), total=1.0) for job in jobs]
         for outcome in work_on_all(
             replay_bag,

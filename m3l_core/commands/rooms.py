@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-import re
 from typing import TYPE_CHECKING
 
 from m3l_core.errors import DataError
+from m3l_core.image_size import parse_size
+from m3l_core.terminal import progress_bars
 
 if TYPE_CHECKING:
     import argparse
@@ -34,14 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Render, with a progress bar."""
-    from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress
-
-    console = Console(stderr=True)
-    columns = (*Progress.get_default_columns(), MofNCompleteColumn())
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as progress:
+    with progress_bars(counted=True) as progress:
         if arguments.bag is not None:
             return _record(arguments, progress)
         return _render(arguments, progress)
@@ -69,7 +63,7 @@ def _render(arguments: argparse.Namespace, progress: Progress) -> int:
         raise DataError('rooms: expected N OUT or --bag BAG, got neither. See: m3l rooms --help')
     if arguments.workers < 1:
         raise DataError(f'--workers: expected at least 1, got {arguments.workers}.')
-    rooms = RoomSet(arguments.out, arguments.frames, arguments.seed, _size(arguments.size))
+    rooms = RoomSet(arguments.out, arguments.frames, arguments.seed, parse_size(arguments.size))
     bar = progress.add_task(arguments.out.name, total=rooms.frames)
     rendered = render_set(
         rooms,
@@ -78,10 +72,3 @@ def _render(arguments: argparse.Namespace, progress: Progress) -> int:
     )
     print(f'{rooms.folder}: {rooms.frames} frames, {rendered} of them rendered now')
     return 0
-
-
-def _size(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r'(\d+)x(\d+)', text)
-    if match is None:
-        raise DataError(f'--size: expected HEIGHTxWIDTH such as 240x320, got {text!r}.')
-    return int(match[1]), int(match[2])

@@ -120,10 +120,7 @@ def test_a_folder_of_another_seed_is_refused(tmp_path: Path) -> None:
         (['5', 'OUT', '--seed', '1000000'], 'expected a seed from 0 to 999999, got 1000000'),
         (['0', 'OUT'], 'expected at least 1 frame, got 0'),
         (['5', 'OUT', '--size', '4x4'], 'expected sides of 48 to 2048 pixels, got 4x4'),
-        (
-            ['5', 'OUT', '--size', 'big'],
-            "--size: expected HEIGHTxWIDTH such as 240x320, got 'big'",
-        ),
+        (['5', 'OUT', '--size', 'big'], '--size: expected HxW, each at least 1, such as 384x640'),
         (['5', 'OUT', '--workers', '0'], '--workers: expected at least 1, got 0'),
         (['5'], 'expected N OUT or --bag BAG, got neither'),
         (['5', 'OUT', '--bag', 'BAG'], 'expected N OUT or --bag BAG, got both'),
