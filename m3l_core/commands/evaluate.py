@@ -142,6 +142,7 @@ def run(arguments: argparse.Namespace) -> int:
     plain = look.plain_network()
     engine = look.open(plain)
     samples = open_matching(look.data, look.split, engine.card.classes)
+    samples.expect_labels()
     if other is not None:
         other.expect_images(samples.ids, samples.classes.names, str(arguments.against))
     record = Record(look.model) if arguments.record or look.split == TEST else None

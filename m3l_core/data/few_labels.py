@@ -46,7 +46,8 @@ def few_labels(samples: Samples, count: int, *, seed: int) -> tuple[list[int], l
         The indices with labels, the first to label first, and those of the rest in order.
 
     Raises:
-        DataError: If fewer images show a class, or `count` are too few for three of a class.
+        DataError: If there are fewer images with labels, or `count` are too few for three of
+            each class.
     """
     order, needed = labeling_order(samples, shown_classes(samples), seed=seed)
     if not needed <= count <= len(order):

@@ -127,6 +127,18 @@ class Folder:
             file = self.files(name).labels
             yield self.read(index).labels if file is None else self._read_labels(name)
 
+    def expect_labels(self) -> None:
+        """Check that there is something to score; reads labels up to the first that have a class.
+
+        Raises:
+            DataError: If no pixel has a class.
+        """
+        if not any((labels != IGNORE).any() for labels in self.labels_once()):
+            raise DataError(
+                f'{self.root}: no pixel of the {len(self)} images to score on has a class. '
+                'Label them, or name others in val.txt.'
+            )
+
     def files(self, name: str) -> Files:
         """Return the files of an image, relative to the data set."""
         return self._layout.files[name]

@@ -109,11 +109,13 @@ def open_sources(
 
     Raises:
         ConfigError: If they tell different classes apart, or test images would be learned from.
-        DataError: If one of them cannot be read, or there are fewer than `labels`.
+        DataError: If one of them cannot be read, there are fewer than `labels`, or none of those
+            that score has a label.
     """
     training = open_samples(data, split, classes=classes)
     _refuse_test_images(training, f'split: {split}')
     scored = open_samples(validation or data, 'val', classes=classes)
+    scored.expect_labels()
     mixed = open_samples(rendered, 'all', classes=classes) if rendered else None
     if mixed is not None:
         _refuse_test_images(mixed, f'--rendered {rendered}')

@@ -117,6 +117,17 @@ def test_runs_are_told_and_brackets_only_where_there_are_some(
     assert 'Brackets' not in one
 
 
+def test_images_without_a_class_are_refused_and_cost_no_look_at_test(
+    model: Path, data: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    copied = shutil.copytree(data, tmp_path / 'copied')
+    for name in ('0020', '0021'):
+        cv2.imwrite(str(copied / f'label40/{name}.png'), np.zeros((64, 96), np.uint8))
+    assert run('evaluate', model, '--data', copied, '--split', 'test') == 2
+    assert 'no pixel of the 2 images to score on has a class' in capsys.readouterr().err
+    assert 'test_scored' not in read_card(model).metrics
+
+
 def test_the_compiled_network_is_kept_where_the_node_keeps_it(
     model: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -50,6 +50,15 @@ def test_labels_alone_are_read_without_color_and_depth(plain_folder: Path) -> No
     np.testing.assert_array_equal(list(folder.labels_once()), whole)
 
 
+def test_images_without_any_class_are_not_scored_on(plain_folder: Path) -> None:
+    for file in plain_folder.glob('labels/*'):
+        cv2.imwrite(str(file), np.full(SIZE, 255, np.uint8))
+    with pytest.raises(DataError, match=r'mine: no pixel of the 12 images to score on has a cla'):
+        Folder(plain_folder).expect_labels()
+    cv2.imwrite(str(plain_folder / 'labels/003.png'), np.zeros(SIZE, np.uint8))
+    Folder(plain_folder).expect_labels()
+
+
 def test_a_missing_partner_is_named(plain_folder: Path) -> None:
     (plain_folder / 'labels/000.png').unlink()
     with pytest.raises(DataError, match=r'labels/000.png: there is no such file'):

@@ -43,6 +43,14 @@ def test_test_images_are_not_learned_from(images: Path, tmp_path: Path) -> None:
         open_sources(images, 'train', rendered=images)
 
 
+def test_a_run_that_nothing_could_score_is_not_begun(images: Path) -> None:
+    for name in ('0008', '0009'):
+        file = images / f'label40/{name}.png'
+        cv2.imwrite(str(file), np.zeros_like(cv2.imread(str(file), cv2.IMREAD_UNCHANGED)))
+    with pytest.raises(DataError, match='no pixel of the 2 images to score on has a class'):
+        open_sources(images, 'train')
+
+
 def test_the_batches_are_those_of_the_configuration(images: Path, tmp_path: Path) -> None:
     config = replace(CONFIG, rendered_share=(0.5, 0.1), cutmix=0.3)
     sources = replace(open_sources(images, 'train'), rendered=open_sources(images, 'val').training)
