@@ -137,9 +137,18 @@ def alone_in(out: Path, say: Callable[[str], None]) -> Iterator[int]:
 
     Yields:
         The descriptor that holds the lock.
+
+    Raises:
+        ConfigError: If it cannot be written into.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    with (out / '.lock').open('ab') as file:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        opened = (out / '.lock').open('ab')
+    except OSError as error:
+        raise ConfigError(
+            f'--out: {out} cannot be written into: {error.strerror}. Give another folder.'
+        ) from error
+    with opened as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -94,21 +94,22 @@ def pack(
     unfinished = out.with_name(f'.{out.name}.{os.getpid()}.partial')
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with zipfile.ZipFile(unfinished, 'w') as file:
-            _write(file, _about(folder, [folder.ids[i] for i in chosen], packing.size))
-            shrunk = _in_order(partial(_shrunk, folder, packing.size), chosen, threads)
-            for done, members in enumerate(shrunk, start=1):
-                _write(file, members)
-                size = unfinished.stat().st_size
-                if size > limit:
-                    raise _too_large(size * len(chosen) / done, limit, packing, len(chosen))
-                if on_image is not None:
-                    on_image()
-        unfinished.replace(out)
+        try:
+            with zipfile.ZipFile(unfinished, 'w') as file:
+                _write(file, _about(folder, [folder.ids[i] for i in chosen], packing.size))
+                shrunk = _in_order(partial(_shrunk, folder, packing.size), chosen, threads)
+                for done, members in enumerate(shrunk, start=1):
+                    _write(file, members)
+                    size = unfinished.stat().st_size
+                    if size > limit:
+                        raise _too_large(size * len(chosen) / done, limit, packing, len(chosen))
+                    if on_image is not None:
+                        on_image()
+            unfinished.replace(out)
+        finally:
+            unfinished.unlink(missing_ok=True)
     except OSError as error:
         raise DataError(f'{out}: cannot be written: {error.strerror}.') from error
-    finally:
-        unfinished.unlink(missing_ok=True)
     return out.stat().st_size
 
 

@@ -225,6 +225,13 @@ def test_a_dry_run_tells_pairs_and_time_and_writes_nothing(
     assert not out.exists()
 
 
+def test_a_file_is_no_folder_to_work_in(data: Path, tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / 'file').touch()
+    arguments = ('--data', data, '--out', tmp_path / 'file', '--report')
+    assert run(grid_file(tmp_path), *arguments) == 2
+    assert 'file cannot be written into: File exists. Give another fo' in capsys.readouterr().err
+
+
 def test_test_is_refused_before_the_grid_is_finished(
     finished: Path, data: Path, capsys: Capture
 ) -> None:

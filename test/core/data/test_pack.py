@@ -48,6 +48,12 @@ def test_depth_is_in_millimeters_and_labels_are_exact(plain_folder: Path, packed
         np.testing.assert_array_equal(one.labels, same.labels)
 
 
+def test_a_place_that_cannot_be_written_is_named(plain_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / 'file').touch()
+    with pytest.raises(DataError, match=r'mine\.zip: cannot be written: '):
+        pack(open_samples(plain_folder, 'all'), tmp_path / 'file/mine.zip', Packing())
+
+
 def test_what_the_card_says_travels(packed: Path) -> None:
     samples = open_samples(packed, 'val')
     assert samples.classes.names == ('shelf', 'floor', 'robot')
