@@ -165,8 +165,10 @@ def check_parity_file(engine: Engine, path: Path) -> dict[str, Agreement]:
         ]
         agreements = {mode: _agreement(engine, frames, mode, recorded) for mode in MODES}
     except (OSError, EOFError, ValueError, LookupError, zipfile.BadZipFile, zlib.error) as error:
+        # NumPy goes on to recommend loading it unsafely.
+        reason = str(error).partition('. ')[0].rstrip('.')
         raise EngineError(
-            f'{path}: is missing, damaged or of another model: {error}. Export the model again.'
+            f'{path}: is missing, damaged or of another model: {reason}. Export the model again.'
         ) from error
     expect_agreement(engine, agreements)
     return agreements

@@ -130,8 +130,9 @@ def test_parity_file_refuses_wrong_confidence(recorded: Path, engine: Engine) ->
 def test_damaged_parity_file_is_named(tmp_path: Path, engine: Engine, data: bytes) -> None:
     path = tmp_path / 'bad.parity.npz'
     path.write_bytes(data)
-    with pytest.raises(EngineError, match=r'bad\.parity\.npz: is missing, damaged'):
+    with pytest.raises(EngineError, match=r'bad\.parity\.npz: is missing, damaged') as refusal:
         check_parity_file(engine, path)
+    assert 'unsafely' not in str(refusal.value)  # as NumPy recommends
 
 
 def test_float32_must_agree_in_999_of_1000_pixels() -> None:
