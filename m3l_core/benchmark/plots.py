@@ -63,7 +63,7 @@ def _by_labels(results: Sequence[Result], methods: Sequence[str], labels: Sequen
     axes.set_xticks(list(labels), [str(count) for count in labels])
     axes.set_xlabel('labelled images')
     _finish(axes)
-    _tell_colors(figure, methods)
+    _tell_colors(figure, results, methods)
     return figure
 
 
@@ -77,7 +77,7 @@ def _conditions(
         _bars(axes, results, methods, count)
         axes.set_title(f'{count} labelled images')
         _finish(axes)
-    _tell_colors(figure, methods)
+    _tell_colors(figure, results, methods)
     return figure
 
 
@@ -103,7 +103,17 @@ def _finish(axes: Axes) -> None:
     axes.set_axisbelow(True)
 
 
-def _tell_colors(figure: Figure, methods: Sequence[str]) -> None:
+def _tell_colors(figure: Figure, results: Sequence[Result], methods: Sequence[str]) -> None:
     """Name the methods below the picture, where no bar is in the way."""
-    handles = [Patch(color=f'C{index}', label=method) for index, method in enumerate(methods)]
-    figure.legend(handles=handles, loc='outside lower center', ncols=4, frameon=False)
+    names = _with_seeds(results, methods)
+    handles = [Patch(color=f'C{index}', label=name) for index, name in enumerate(names)]
+    columns = 4 if names == list(methods) else 2
+    figure.legend(handles=handles, loc='outside lower center', ncols=columns, frameon=False)
+
+
+def _with_seeds(results: Sequence[Result], methods: Sequence[str]) -> list[str]:
+    """Return what to call the methods: means over other seeds are not to be held together."""
+    seeds = {m: {result.run.seed for result in results if result.run.method == m} for m in methods}
+    if all(of_one == seeds[methods[0]] for of_one in seeds.values()):
+        return list(methods)
+    return [f'{m} (seed {", ".join(map(str, sorted(of_one)))})' for m, of_one in seeds.items()]

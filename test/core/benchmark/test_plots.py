@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -13,7 +14,7 @@ pytest.importorskip('matplotlib')
 import numpy as np
 
 from m3l_core.benchmark.grid import Run
-from m3l_core.benchmark.plots import plot
+from m3l_core.benchmark.plots import _with_seeds, plot
 from m3l_core.benchmark.results import Result
 from m3l_core.evaluate.conventions import DEPLOYED
 from m3l_core.evaluate.image_counts import ImageCounts
@@ -39,6 +40,13 @@ def test_nothing_is_drawn_of_no_scores(tmp_path: Path) -> None:
 
 def test_one_label_count_makes_no_line(tmp_path: Path) -> None:
     assert plot([result('m3l', 9, 50), result('cps', 99, None)], tmp_path) == ['conditions.png']
+
+
+def test_seeds_are_told_where_they_differ() -> None:
+    found = [result('m3l', 9, 50), result('cps', 9, 50)]
+    assert _with_seeds(found, ['m3l', 'cps']) == ['m3l', 'cps']
+    again = replace(found[0], run=replace(found[0].run, seed=2))
+    assert _with_seeds([*found, again], ['m3l', 'cps']) == ['m3l (seed 0, 2)', 'cps (seed 0)']
 
 
 def test_methods_may_lack_label_counts(tmp_path: Path) -> None:
