@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import cv2
 import numpy as np
@@ -11,9 +11,11 @@ import numpy as np
 from m3l_core.frames import Modality, RgbdFrame
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
+
+_Number = TypeVar('_Number', np.uint8, np.float32)
 
 _COLOR_SIGMA = 20.0
 """Standard deviation of a cheap color sensor in a dim room, of 255."""
@@ -46,42 +48,45 @@ def spoiled(frame: RgbdFrame, spoils: dict[Modality, tuple[Spoil, ...]]) -> Rgbd
         return frame
     rgb, depth_m = frame.rgb, frame.depth_m
     if rgb is not None:
-        rgb = _spoiled_rgb(rgb, spoils.get(Modality.RGB, ()))
+        rgb = _spoiled(rgb, spoils.get(Modality.RGB, ()), _noisy_rgb)
     if depth_m is not None:
-        depth_m = _spoiled_depth(depth_m, spoils.get(Modality.DEPTH, ()))
+        depth_m = _spoiled(depth_m, spoils.get(Modality.DEPTH, ()), _noisy_depth)
     return RgbdFrame(rgb, depth_m, stamp_ns=frame.stamp_ns, frame_id=frame.frame_id)
 
 
-def _spoiled_rgb(rgb: NDArray[np.uint8], spoils: Sequence[Spoil]) -> NDArray[np.uint8]:
+def _spoiled(
+    image: NDArray[_Number],
+    spoils: Sequence[Spoil],
+    noisy: Callable[[NDArray[_Number], float, np.random.Generator], NDArray[_Number]],
+) -> NDArray[_Number]:
+    """Return an image after all that happens to it; `noisy` adds noise as its camera does."""
     for spoil in spoils:
         if spoil.kind == 'blacken':
-            rgb = np.zeros_like(rgb)
+            image = np.zeros_like(image)
             continue
         chance = np.random.default_rng(spoil.seed)
         if spoil.kind == 'noise':
-            noise = chance.standard_normal(rgb.shape, np.float32)
-            noisy = rgb + spoil.amount * _COLOR_SIGMA * noise
-            rgb = np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
+            image = noisy(image, spoil.amount, chance)
         else:
-            rgb = np.where(_holes(rgb.shape, spoil.amount, chance)[..., None], np.uint8(0), rgb)
-    return rgb
+            image = image.copy()
+            image[_holes(image.shape, spoil.amount, chance)] = 0
+    return image
 
 
-def _spoiled_depth(depth_m: NDArray[np.float32], spoils: Sequence[Spoil]) -> NDArray[np.float32]:
-    for spoil in spoils:
-        if spoil.kind == 'blacken':
-            depth_m = np.zeros_like(depth_m)
-            continue
-        chance = np.random.default_rng(spoil.seed)
-        if spoil.kind == 'noise':
-            noise = chance.standard_normal(depth_m.shape, np.float32)
-            sigma = np.float32(spoil.amount * _DEPTH_SIGMA_PER_M) * depth_m**2
-            noisy = np.maximum(depth_m + sigma * noise, np.float32(0.001))
-            depth_m = np.where(depth_m > 0, noisy, depth_m)
-        else:
-            hole = _holes(depth_m.shape, spoil.amount, chance)
-            depth_m = np.where(hole, np.float32(0), depth_m)
-    return depth_m
+def _noisy_rgb(
+    rgb: NDArray[np.uint8], amount: float, chance: np.random.Generator
+) -> NDArray[np.uint8]:
+    noise = chance.standard_normal(rgb.shape, np.float32)
+    return np.clip(np.rint(rgb + amount * _COLOR_SIGMA * noise), 0, 255).astype(np.uint8)
+
+
+def _noisy_depth(
+    depth_m: NDArray[np.float32], amount: float, chance: np.random.Generator
+) -> NDArray[np.float32]:
+    noise = chance.standard_normal(depth_m.shape, np.float32)
+    sigma = np.float32(amount * _DEPTH_SIGMA_PER_M) * depth_m**2
+    noisy = np.maximum(depth_m + sigma * noise, np.float32(0.001))
+    return np.where(depth_m > 0, noisy, depth_m)
 
 
 def _holes(shape: tuple[int, ...], share: float, chance: np.random.Generator) -> NDArray[np.bool_]:
