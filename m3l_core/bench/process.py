@@ -8,12 +8,9 @@ import signal
 import subprocess
 import sys
 import tempfile
-from typing import Any, TYPE_CHECKING
+from typing import Any
 
 from m3l_core.errors import EngineError
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 _PATIENCE_S = 5
 
@@ -39,12 +36,7 @@ class WorkerProcess:
     def __enter__(self) -> WorkerProcess:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:  # such as Ctrl-C: nobody waits for its answer any more
             self._process.kill()
         self.close()

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import Any, TYPE_CHECKING
+from typing import Any
 
 from m3l_core.errors import M3lError, missing_module
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 _NO_SCREEN = (
     'rooms: expected a machine that renders without a screen, got {error!r}. Install EGL '
@@ -59,12 +56,7 @@ class Canvas:
     def __enter__(self) -> Canvas:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._context.free()
 
 

@@ -12,8 +12,6 @@ from m3l_core.rooms.canvas import cannot_draw
 from m3l_core.rooms.scene import compile_room, FAR_M, NEAR_M
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from numpy.typing import NDArray
 
     from m3l_core.rooms.canvas import Canvas
@@ -88,12 +86,7 @@ class RoomRenderer:
     def __enter__(self) -> RoomRenderer:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._context.free()
 
     def view(self, pose: Pose) -> View:

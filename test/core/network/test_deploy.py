@@ -74,24 +74,18 @@ def test_depth_of_equal_channels_is_convolved_as_one(
     assert embed.rgb.in_channels == 3
 
 
-def test_network_may_run_smaller_than_the_camera(
-    tiny_model: LinearFusion, tiny_card: ModelCard, frame: RgbdFrame
+@pytest.mark.parametrize('network_size', [(32, 64), (67, 93)], ids=['smaller', 'floored by 32'])
+def test_network_may_run_at_another_size_than_the_camera(
+    tiny_model: LinearFusion,
+    tiny_card: ModelCard,
+    frame: RgbdFrame,
+    network_size: tuple[int, int],
 ) -> None:
-    card = replace(tiny_card, network_size=(32, 64))
+    card = replace(tiny_card, network_size=network_size)
     images = inputs(frame, 'both')
     expected = plain_logits(tiny_model, card, *images)
     folded = Deployment(tiny_model, card).logits(*images)
     assert folded.shape[-2:] == (64, 96)
-    torch.testing.assert_close(folded, expected, rtol=1e-5, atol=1e-5 * expected.abs().max())
-
-
-def test_sides_that_do_not_divide_by_32_are_floored_alike(
-    tiny_model: LinearFusion, tiny_card: ModelCard, frame: RgbdFrame
-) -> None:
-    card = replace(tiny_card, network_size=(67, 93))
-    images = inputs(frame, 'both')
-    expected = plain_logits(tiny_model, card, *images)
-    folded = Deployment(tiny_model, card).logits(*images)
     torch.testing.assert_close(folded, expected, rtol=1e-5, atol=1e-5 * expected.abs().max())
 
 

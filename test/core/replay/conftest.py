@@ -11,6 +11,7 @@ from recordings import ReplayIt, write_bag
 from m3l_core.bags.many import Advance
 from m3l_core.bags.reading import Bag
 from m3l_core.bags.topics import find_topics
+from m3l_core.cli import main
 from m3l_core.frames import RgbdFrame
 from m3l_core.replay.parameters import read_parameters
 from m3l_core.replay.run import replay
@@ -55,3 +56,15 @@ def replay_it(bag_path: Path, tiny_files: Path, segmenter: Segmenter, tmp_path: 
             return replay(replayed, chosen, folder, advance=advance)
 
     return replay_it
+
+
+@pytest.fixture(scope='session')
+def replayed(bag_path: Path, tiny_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a replay of two scenarios, filmed; no test may write there."""
+    out = tmp_path_factory.mktemp('replay') / 'out'
+    scenarios = ['--scenario', 'depth_dies', '--scenario', 'rgb_dies']
+    main([
+        'replay', str(bag_path), '--model', str(tiny_files), '--threads', '1', *scenarios,
+        '--out', str(out), '--video',
+    ])  # fmt: skip
+    return out

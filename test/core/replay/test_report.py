@@ -43,18 +43,6 @@ def scored(index: int, at_s: float, *, red: int = 0) -> ScoredFrame:
     return ScoredFrame(record(index, at_s), frame, labels, labels, None)
 
 
-@pytest.fixture(scope='module')
-def replayed(bag_path: Path, tiny_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a replay of two scenarios, filmed; no test may write there."""
-    out = tmp_path_factory.mktemp('replay') / 'out'
-    scenarios = ['--scenario', 'depth_dies', '--scenario', 'rgb_dies']
-    main([
-        'replay', str(bag_path), '--model', str(tiny_files), '--threads', '1', *scenarios,
-        '--out', str(out), '--video',
-    ])  # fmt: skip
-    return out
-
-
 @pytest.fixture
 def copy(replayed: Path, tmp_path: Path) -> Path:
     """The files of that replay, for a test to change."""

@@ -8,8 +8,6 @@ from pathlib import Path
 from browser import Browser, find_browser, NAMES
 import pytest
 
-from m3l_core.cli import main
-
 PROGRAM = find_browser()
 
 pytestmark = pytest.mark.skipif(
@@ -35,15 +33,9 @@ WORST_IMAGES = """
 """
 
 
-@pytest.fixture(scope='module')
-def report(bag_path: Path, tiny_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp('replay') / 'out'
-    scenarios = ['--scenario', 'depth_dies', '--scenario', 'rgb_dies']
-    main([
-        'replay', str(bag_path), '--model', str(tiny_files), '--threads', '1', *scenarios,
-        '--out', str(out),
-    ])  # fmt: skip
-    return out / 'report.html'
+@pytest.fixture
+def report(replayed: Path) -> Path:
+    return replayed / 'report.html'
 
 
 @pytest.fixture(scope='module')
