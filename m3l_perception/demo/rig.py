@@ -164,17 +164,20 @@ class Rig:
         )
 
     def run(self, title: str, seconds: float) -> None:
-        """Let it run for a while under a live line, until the mode is there that is due.
+        """Let it run for a while under a live line, until mode and labels are there that are due.
 
-        If the mode does not come, it ends all the same.
+        If they do not come, it ends all the same.
         """
-        enough = time.monotonic() + seconds
+        began_s = time.monotonic()
         due = self.events[-1].expected_mode if self.events else 'RGBD'
-        self._show(
-            title,
-            max(seconds, _PATIENCE_S),
-            lambda: time.monotonic() >= enough and self._recorder.mode == due,
-        )
+        masks = self._recorder.recording.masks
+
+        def is_done() -> bool:
+            if time.monotonic() < began_s + seconds or self._recorder.mode != due:
+                return False
+            return due == 'NO_INPUT' or masks[-1].arrival_s > began_s
+
+        self._show(title, max(seconds, _PATIENCE_S), is_done)
         self.end_s = time.monotonic()
 
     def _note(
