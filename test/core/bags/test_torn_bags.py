@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 import pytest
+from small_bags import cut
 
 from m3l_core.bags.reading import Bag
 from m3l_core.errors import BagError
@@ -65,10 +66,6 @@ def expect_images(bag: Bag) -> int:
         assert message.receive_ns == 9 + count
         np.testing.assert_array_equal(decode_rgb(message.message), noise(count - 1))
     return count
-
-
-def cut(file: Path, kept: int) -> None:
-    file.write_bytes(file.read_bytes()[:kept])
 
 
 @pytest.mark.parametrize('has_metadata', [True, False])

@@ -27,6 +27,12 @@ def bag_path(rooms: list[RgbdFrame], tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope='session')
+def short_bags(rooms: list[RgbdFrame], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp('short')
+    return [write_bag(folder / name, rooms[i:], count=12) for i, name in enumerate('abc')]
+
+
+@pytest.fixture(scope='session')
 def segmenter(tiny_files: Path) -> Segmenter:
     return Segmenter(open_engine(tiny_files, precision='float32', threads=1))
 

@@ -1,0 +1,18 @@
+"""Replays as a person starts them, without pictures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from m3l_core.cli import main
+
+NO_PICTURES = ['--no-report', '--precision', 'float32', '--threads', '1']
+
+
+def replay(*arguments: object) -> int:
+    return main(['replay', *map(str, arguments), *NO_PICTURES])
+
+
+def summary_of(out: Path) -> dict:
+    return json.loads((out / 'summary.json').read_text())
