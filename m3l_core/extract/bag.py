@@ -20,6 +20,7 @@ from m3l_core.bags.topics import find_topics, RgbdTopics
 from m3l_core.data.samples import decode_rgb as decode_file
 from m3l_core.errors import DataError, FrameError
 from m3l_core.extract.choosing import Chooser, median_sharpness
+from m3l_core.extract.folder import begin
 from m3l_core.extract.pairs import Pairs
 from m3l_core.files import identity_of, write_atomically
 from m3l_core.stream.decoding import decode
@@ -107,6 +108,7 @@ def extract_bag(job: BagJob, advance: Advance) -> BagReport:
         topics = find_topics(bag, given)
         assert topics.rgb is not None  # noqa: S101 - find_topics has seen to it
         assert topics.depth is not None  # noqa: S101
+        begin(job.out, job.name, job.bag, job.config)  # not for what is no bag of a camera
         usual = median_sharpness(bag, topics.rgb) if job.config.sharpness else 0.0
         pairs = Pairs(bag, topics.rgb, topics.depth, job.config.depth_stamp_offset)
         writing = _Writing(job, Chooser(job.config, usual))

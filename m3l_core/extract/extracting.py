@@ -15,19 +15,16 @@ from pathlib import Path
 import re
 from typing import TYPE_CHECKING
 
-import yaml
-
 from m3l_core.bags.many import work_on_all
 from m3l_core.errors import DataError
 from m3l_core.extract.bag import BagJob, BagReport, extract_bag, key_of
+from m3l_core.extract.folder import expect_own
 from m3l_core.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from m3l_core.extract.config import ExtractConfig
-
-MADE_BY = 'm3l extract'
 
 
 @dataclass(frozen=True)
@@ -70,7 +67,7 @@ def extract(
         BagError: If `workers` is less than 1.
         M3lError: If a file cannot be written, or there is no Ray.
     """
-    _write_card(out, config)
+    expect_own(out, config)
     done = {Path(report.bag): report for report in _done(out)}
     names = _names(bags, out, done)
     jobs = []
@@ -120,7 +117,7 @@ def _done(out: Path) -> list[BagReport]:
 def _names(bags: Sequence[Path], out: Path, done: dict[Path, BagReport]) -> dict[Path, str]:
     """Return the name of each bag by its whole path: its own, with a number if it is taken.
 
-    What is given here is noted, so that a stopped run goes on with the same names.
+    What was noted when a bag was begun stays, so that a stopped run goes on with the same names.
     """
     names = {bag: report.name for bag, report in done.items()}
     for path in sorted((out / 'bags').glob('*.name')):
@@ -132,39 +129,8 @@ def _names(bags: Sequence[Path], out: Path, done: dict[Path, BagReport]) -> dict
             taken = set(names.values())
             tries = (own if n == 1 else f'{own}-{n}' for n in range(1, len(taken) + 2))
             names[bag] = next(name for name in tries if name not in taken)
-            write_atomically(out / 'bags' / f'{names[bag]}.name', str(bag).encode())
         chosen[bag] = names[bag]
     return chosen
-
-
-def _write_card(out: Path, config: ExtractConfig) -> None:
-    """Write what the folder holds, or check that it was made with the same configuration."""
-    path = out / 'card.yaml'
-    notes = {
-        'every': config.every,
-        'distinct': config.distinct,
-        'sharpness': config.sharpness,
-        'depth_stamp_offset': config.depth_stamp_offset,
-    }
-    if not path.exists():
-        if out.is_dir() and any(out.iterdir()):
-            raise DataError(
-                f'{out}: expected an empty folder or one of m3l extract, got other files. '
-                'Give another folder.'
-            )
-        card = {'made_by': MADE_BY, 'labeled': False, 'depth_unit_m': 0.001, **notes}
-        write_atomically(path, yaml.safe_dump(card, sort_keys=False).encode())
-        return
-    there = yaml.safe_load(path.read_text(encoding='utf-8'))
-    if not isinstance(there, dict) or there.get('made_by') != MADE_BY:
-        raise DataError(
-            f'{path}: expected a folder of m3l extract, got another data set. Give another folder.'
-        )
-    other = [f'{key} {there.get(key)}' for key, value in notes.items() if there.get(key) != value]
-    if other:
-        raise DataError(
-            f'{path}: was extracted with {", ".join(other)}. Give the same, or another folder.'
-        )
 
 
 def _write_stamps(out: Path, reports: Sequence[BagReport]) -> None:

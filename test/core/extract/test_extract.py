@@ -284,7 +284,25 @@ def test_failed_bag_is_reported_and_stops_no_other(
         'nothing there. Check the path.\n'
     )
     assert said.out.endswith('out: 2 pairs of 1 bag\n')
-    assert main(['extract', str(missing), str(tmp_path / 'other')]) == 2
+    assert names_noted(tmp_path / 'out') == ['good']
+
+
+def names_noted(out: Path) -> list[str]:
+    return sorted(path.stem for path in out.glob('bags/*.name'))
+
+
+def test_nothing_is_written_when_no_bag_can_be_extracted(tmp_path: Path) -> None:
+    (tmp_path / 'text.mcap').write_text('no bag')
+    bags = [tmp_path / 'nowhere', tmp_path / 'text.mcap', good_bag(tmp_path / 'good', 2)]
+    out = tmp_path / 'out'
+    assert main(['extract', *map(str, bags), str(out), '--rgb', '/not_in_it']) == 2
+    assert not out.exists()
+
+
+def test_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / 'out').write_text('mine')
+    with pytest.raises(DataError, match=r'out: expected an empty folder .*, got a file\.'):
+        run(tmp_path / 'out', good_bag(tmp_path / 'b', 1))
 
 
 def test_bag_that_was_cut_off_gives_what_is_whole_and_a_warning(tmp_path: Path) -> None:
