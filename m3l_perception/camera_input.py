@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any, TYPE_CHECKING
 
 from rclpy.qos import qos_policy_name_from_kind, qos_profile_sensor_data
@@ -62,7 +63,7 @@ class CameraInput:
             kind,
             node.resolve_topic_name(name) + ending,
             self._on_data,
-            qos_profile_sensor_data,
+            copy(qos_profile_sensor_data),  # rclpy writes what overrides this topic into it
             raw=True,
             event_callbacks=subscription_events(incompatible_qos=self._on_incompatible),
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from copy import copy
 from typing import Any, TYPE_CHECKING
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -41,11 +41,13 @@ class Outputs:
         self._node = node
         options = QoSOverridingOptions.with_default_policies()
         events = no_publisher_events()
-        create = partial(
-            node.create_lifecycle_publisher,
-            event_callbacks=events,
-            qos_overriding_options=options,
-        )
+
+        def create(kind: type[Any], topic: str, qos: QoSProfile) -> Any:  # noqa: ANN401
+            # A copy, for rclpy writes what overrides this topic into it.
+            return node.create_lifecycle_publisher(
+                kind, topic, copy(qos), event_callbacks=events, qos_overriding_options=options
+            )
+
         self._mask = create(Image, '~/mask', _KEEP_LAST)
         self._confidence = create(Image, '~/confidence', _KEEP_LAST)
         self._status = create(DiagnosticArray, '~/status', _KEEP_LAST)

@@ -166,6 +166,27 @@ def test_reliable_subscription_of_a_best_effort_camera_is_told_with_the_remedy(
     watcher.node.destroy_publisher(publisher)
 
 
+def test_quality_of_service_is_overridden_for_one_topic_alone(
+    watcher: Watcher, tmp_path: Path, model: Path
+) -> None:
+    def reliability(topic: str) -> list[str]:
+        listed = (
+            *watcher.node.get_publishers_info_by_topic(topic),
+            *watcher.node.get_subscriptions_info_by_topic(topic),
+        )
+        return [e.qos_profile.reliability.name for e in listed if e.node_name == 'm3l_segment']
+
+    overrides = {
+        'qos_overrides./rgb/image.subscription.reliability': 'reliable',
+        'qos_overrides./m3l_segment/mask.publisher.reliability': 'best_effort',
+    }
+    with segment(tmp_path, model=model, **overrides):
+        wait_until(lambda: reliability('/rgb/camera_info') == ['BEST_EFFORT'], 'the inputs')
+        assert reliability('/rgb/image') == reliability('/m3l_segment/confidence') == ['RELIABLE']
+        assert reliability('/depth/image') == reliability('/m3l_segment/mask') == ['BEST_EFFORT']
+        assert reliability('/diagnostics') == ['RELIABLE']
+
+
 def test_diagnostics_tell_rate_skew_and_quality_of_service(
     camera: Camera, watcher: Watcher, node: SegmentProcess
 ) -> None:
