@@ -71,7 +71,7 @@ def read_compressed_image(data: bytes) -> PackedImage:
 def _read(data: bytes, read: Callable[[_Cdr], Read]) -> Read:
     try:
         return read(_Cdr(data))
-    except (IndexError, ValueError, struct.error):  # cut short, or bytes that are no text
+    except (IndexError, struct.error):  # cut short
         raise FrameError(
             f'image: expected a serialized message, got {len(data)} bytes that are none. '
             'Check its publisher.'
@@ -110,5 +110,8 @@ class _Cdr:
         return self._body[start : self._at]
 
     def text(self) -> str:
-        """Return a string, without the zero at its end."""
-        return bytes(self.sequence()).removesuffix(b'\0').decode()
+        """Return a string without the zero at its end; what is not UTF-8 is replaced.
+
+        ROS lets publishers write any bytes.
+        """
+        return bytes(self.sequence()).removesuffix(b'\0').decode(errors='replace')

@@ -76,7 +76,8 @@ def test_message_that_is_cut_anywhere_is_refused(read: Any) -> None:
             read(data[:length])
 
 
-def test_frame_id_that_is_no_text_is_refused() -> None:
-    data = serialize_message(raw('camera')).replace(b'camera', b'\xff' * 6)
-    with pytest.raises(FrameError, match='bytes that are none'):
-        read_image(data)
+def test_frame_id_that_is_no_text_costs_only_the_letters_that_are_none() -> None:
+    data = serialize_message(raw('camera')).replace(b'camera', b'c\xffmera')
+    read = read_image(data)
+    assert read.header.frame_id == 'c\N{REPLACEMENT CHARACTER}mera'
+    assert bytes(read.data) == PIXELS.tobytes()
