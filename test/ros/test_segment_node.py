@@ -15,6 +15,7 @@ from node_harness import (
     change,
     DEPTH_SIZE,
     FRAME_ID,
+    PATIENCE_S,
     RGB_SIZE,
     segment,
     SegmentProcess,
@@ -223,7 +224,7 @@ def test_refused_value_at_the_start_is_one_line_and_exit_code_2(
         [*NODE, '--ros-args', '-p', f'{name}:={value}'],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE_S,
     )
     assert (done.returncode, done.stderr) == (2, f'm3l: {said}\n')
 
@@ -283,7 +284,7 @@ def test_engine_that_fails_after_ready_ends_the_process(tmp_path: Path, model: P
     arguments = ['-c', FAILING_ENGINE, '--ros-args', '-p', f'model:={model}']
     arguments += ['-p', 'always_on:=true']
     node = SegmentProcess(tmp_path / 'log', arguments)
-    assert node.process.wait(30) == 1
+    assert node.process.wait(PATIENCE_S) == 1
     assert 'engine: the device is gone.' in node.log
     assert 'Traceback' not in node.log
 
