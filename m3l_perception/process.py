@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import signal
 import sys
 import time
@@ -28,6 +29,8 @@ _SWITCH_S = 0.0005
 """How long one thread may keep the interpreter from another: Python's 5 ms would be half of all
 that the node may add to its engine, and threads here have but one or two milliseconds to do."""
 
+_FORM = 'Write: segment --ros-args -p NAME:=VALUE -r FROM:=TO'
+
 _PAUSE_S = 0.01
 """Keeps an error that lasts from taking a whole core."""
 
@@ -41,7 +44,7 @@ def run_node(make_node: Callable[[], SegmentNode], arguments: list[str]) -> int:
         make_node: Makes the node once ROS is there.
         arguments: The command line, with the program's name first.
     """
-    node = None
+    node, is_ros_up = None, False
     sys.setswitchinterval(_SWITCH_S)
     # rclpy wakes a waiting executor before it shuts the context down. An executor that is quick
     # finds the context still up and waits again, for whatever comes next; an interrupt, which
@@ -50,7 +53,9 @@ def run_node(make_node: Callable[[], SegmentNode], arguments: list[str]) -> int:
     try:
         choice = os.environ.get(CHOICE_VARIABLE, 'shipped')
         os.environ.update(profile_environment(choice, os.environ))
-        node = _start(make_node, arguments)
+        _start_ros(arguments)
+        is_ros_up = True
+        node = _make(make_node)
         _bring_up(node)
         _spin(node)
     except M3lError as error:
@@ -59,29 +64,36 @@ def run_node(make_node: Callable[[], SegmentNode], arguments: list[str]) -> int:
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except Exception:  # A signal shuts the context down under whatever runs just then.
-        if rclpy.ok():
+        if rclpy.ok() or not is_ros_up:
             raise
     code = _end(node)
     del node
     return _leave(code)
 
 
-def _start(make_node: Callable[[], SegmentNode], arguments: list[str]) -> SegmentNode:
+def _start_ros(arguments: list[str]) -> None:
+    """Let the command line be read by ROS.
+
+    Raises:
+        M3lError: If an argument is refused.
+    """
+    try:
+        unknown = remove_ros_args(arguments)[1:]
+        if not unknown:
+            rclpy.init(args=arguments)
+    except Exception as error:  # of classes that are in a private module
+        problem = re.sub(r',? at /\S+:\d+', '', ' '.join(str(error).split()))  # lines of rcl
+        raise M3lError(f'segment: refused by ROS: {problem}. {_FORM}') from error
+    if unknown:
+        raise M3lError(f'segment: expected ROS arguments only, got {" ".join(unknown)}. {_FORM}')
+
+
+def _make(make_node: Callable[[], SegmentNode]) -> SegmentNode:
     """Return the node, not yet configured.
 
     Raises:
-        M3lError: If an argument or parameter is refused.
+        M3lError: If a parameter is refused.
     """
-    unknown = remove_ros_args(arguments)[1:]
-    if unknown:
-        raise M3lError(
-            f'segment: expected ROS arguments only, got {" ".join(unknown)}. '
-            'Write: segment --ros-args -p NAME:=VALUE -r FROM:=TO'
-        )
-    try:
-        rclpy.init(args=arguments)
-    except Exception as error:  # RCLInvalidROSArgsError is in a private module
-        raise M3lError(f'segment: {" ".join(str(error).split())}') from error
     try:
         return make_node()
     except RuntimeError as error:  # rclpy, of a QoS override that is none

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
-from node_harness import SegmentProcess
+from node_harness import PATIENCE_S, SegmentProcess
 import pytest
 
 if TYPE_CHECKING:
@@ -29,3 +31,20 @@ def test_signal_interrupts_whatever_the_process_does(tmp_path: Path, number: int
     process.wait_for_log('busy')
     assert process.end(number) == 0
     assert process.log == 'busy\n'
+
+
+@pytest.mark.parametrize(
+    'words', ['--params-file nowhere.yaml', '-p foo', '-r a', '--log-level loud', '--bogus']
+)
+def test_malformed_ros_argument_is_one_line_and_exit_code_2(words: str) -> None:
+    done = subprocess.run(
+        [sys.executable, '-c', BUSY, '--ros-args', *words.split()],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+    assert (done.returncode, done.stdout) == (2, '')
+    assert done.stderr.startswith('m3l: segment: refused by ROS: ')
+    assert words in done.stderr
+    assert done.stderr.endswith('. Write: segment --ros-args -p NAME:=VALUE -r FROM:=TO\n')
+    assert done.stderr.count('\n') == 1
