@@ -104,7 +104,7 @@ setup(
     entry_points={
         'console_scripts': [
             'm3l = m3l_core.cli:main',
-            f'segment = {NAME}.segment_node:main',
+            f'segment = {NAME}.segment:main',
             f'play = {NAME}.play:main',
             f'doctor = {NAME}.doctor:main',
         ],

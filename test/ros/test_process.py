@@ -48,3 +48,18 @@ def test_malformed_ros_argument_is_one_line_and_exit_code_2(words: str) -> None:
     assert words in done.stderr
     assert done.stderr.endswith('. Write: segment --ros-args -p NAME:=VALUE -r FROM:=TO\n')
     assert done.stderr.count('\n') == 1
+
+
+def test_missing_ros_is_one_line_that_says_what_to_install() -> None:
+    code = (
+        "import sys; sys.modules['rclpy'] = None; "
+        'from m3l_perception.segment import main; sys.exit(main())'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True, timeout=PATIENCE_S
+    )
+    assert (done.returncode, done.stdout) == (2, '')
+    assert done.stderr == (
+        'm3l: segment needs rclpy, which is not installed. Source a ROS 2 distribution, or run: '
+        'pip install "m3l_perception[ros]"\n'
+    )

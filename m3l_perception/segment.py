@@ -1,0 +1,22 @@
+"""The entry of the node, which tells what to install where ROS is missing."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> int:
+    """Run the node; 2 if it cannot be run here."""
+    try:
+        from m3l_perception import segment_node
+    except ModuleNotFoundError as error:
+        module = (error.name or '').split('.')[0]
+        if module.startswith('m3l_'):  # ours: a defect, nothing to install
+            raise
+        print(
+            f'm3l: segment needs {module}, which is not installed. Source a ROS 2 '
+            'distribution, or run: pip install "m3l_perception[ros]"',
+            file=sys.stderr,
+        )
+        return 2
+    return segment_node.main()
