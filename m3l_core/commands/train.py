@@ -5,8 +5,8 @@ of these: supervised and supervised_dropout learn from labels alone; mean_teache
 mean_teacher_dropout, cps, m3l and m3l_plus also from images without. Those are given with
 --unlabeled, or are what `labels: 99` leaves over, which takes the labels from all but 99 images.
 
-A run that was stopped, by Ctrl-C or a power cut, goes on where it last saved when the same
-command is given again. Curves: tensorboard --logdir runs. Examples:
+Ctrl-C saves and stops; a second one, or a power cut, loses what came after `save_every`. The same
+command goes on where it last saved. Curves: tensorboard --logdir runs. Examples:
 
   m3l train config/train/rooms_b0.yaml --data rooms
   m3l train config/train/fine_tune_b0.yaml --data my_images --weights nyuv2_b0
@@ -18,16 +18,17 @@ command is given again. Curves: tensorboard --logdir runs. Examples:
 from __future__ import annotations
 
 from pathlib import Path
+import sys
 from typing import TYPE_CHECKING
 
 from m3l_core.models import shipped_weights
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from m3l_core.data.batches import Batch
-    from m3l_core.train.trainer import Track
+    from m3l_core.train.trainer import Track, Trainer
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -96,9 +97,29 @@ def run(arguments: argparse.Namespace) -> int:
         say, track = (print, _track(config.batch_size)) if rank() == 0 else (_nothing, _silent)
         if trainer.step:
             say(f'{out}: going on from step {trainer.step} of {config.steps}.')
-        trainer.run(track, say, seconds=arguments.minutes * 60)
+        _train(trainer, track, say, arguments.minutes * 60)
         say(f'weights: {trainer.folder.weights}')
     return 0
+
+
+def _train(trainer: Trainer, track: Track, say: Callable[[str], None], seconds: float) -> None:
+    """Train; Ctrl-C ends in a line that says where the run stands.
+
+    Raises:
+        KeyboardInterrupt: If it was pressed before the last step.
+    """
+    from m3l_core.train.interruption import first_interrupt_asks
+    from m3l_core.train.parallel import rank
+
+    with first_interrupt_asks() as asked:
+        try:
+            trainer.run(track, say, seconds=seconds, asked_to_stop=asked)
+        except KeyboardInterrupt:
+            if rank() == 0:
+                print(f'm3l: {trainer.stopped()}', file=sys.stderr)
+            raise
+        if asked() and trainer.step < trainer.config.steps:
+            raise KeyboardInterrupt
 
 
 def _nothing(line: str) -> None:

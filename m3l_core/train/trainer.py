@@ -88,6 +88,7 @@ class Trainer:
         )
         self.folder = self._claim_folder(out)
         self._resume()
+        self._saved = self.step
         self._board = (
             Board(out / 'tensorboard', self.classes, step=self.step) if _leads() else None
         )
@@ -117,7 +118,12 @@ class Trainer:
                 gather(None)
 
     def run(
-        self, track: Track, report: Callable[[str], None], *, seconds: float = math.inf
+        self,
+        track: Track,
+        report: Callable[[str], None],
+        *,
+        seconds: float = math.inf,
+        asked_to_stop: Callable[[], bool] = lambda: False,
     ) -> dict[str, float]:
         """Train to the end and return the last validation, empty if time ran out before.
 
@@ -125,6 +131,7 @@ class Trainer:
             track: Shows progress.
             report: Gets lines for a person.
             seconds: Time after which to save and stop.
+            asked_to_stop: Whether to save and stop now; only for a process that trains alone.
         """
         steps = self._batches().stream(
             self.step, self.config.steps, threads=min(8, os.cpu_count() or 1)
@@ -139,6 +146,7 @@ class Trainer:
             self.seconds, began = self.seconds + now - began, now
             # The processes' clocks differ, and they have to stop together.
             stop = math.isfinite(seconds) and any(gather(now - started > seconds))
+            stop = stop or asked_to_stop()
             last = self.step == self.config.steps
             save = last or stop or self.step % self.config.save_every == 0
             if save or self.step % _NOTE_EVERY == 0:
@@ -148,13 +156,18 @@ class Trainer:
             if save:
                 self._save(scores)
             if stop and not last:
-                report(f'step {self.step}: stopped as asked; the same command goes on.')
+                report(self.stopped())
                 break
         else:
             scores = scores or self._validate(report)
         if self._board:
             self._board.close()
         return scores
+
+    def stopped(self) -> str:
+        """Return where a stop leaves the run."""
+        on = f'goes on from step {self._saved}' if self._saved else 'begins again'
+        return f'stopped at step {self.step} of {self.config.steps}; the same command {on}.'
 
     def _batches(self) -> Batches:
         config, method = self.config, self.learner.method
@@ -233,6 +246,7 @@ class Trainer:
             # Weights first: killed in between, the run takes these steps again and writes both.
             save(self.folder.weights, self.teacher, self.card(scores))
             self.folder.save_state(state)
+        self._saved = self.step
 
     def _resume(self) -> None:
         state = self.folder.load_state()

@@ -125,7 +125,7 @@ def test_time_that_runs_out_saves_and_the_same_run_goes_on(images: Path, tmp_pat
     trainer = Trainer(CONFIG, open_sources(images, 'train'), tmp_path / 'run')
     scores = trainer.run(lambda batches, *_: batches, lines.append, seconds=0)
     assert scores == {}
-    assert lines == ['step 1: stopped as asked; the same command goes on.']
+    assert lines == ['stopped at step 1 of 6; the same command goes on from step 1.']
     assert Trainer(CONFIG, open_sources(images, 'train'), tmp_path / 'run').step == 1
 
 
