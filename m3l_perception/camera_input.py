@@ -41,6 +41,9 @@ class CameraInput:
         transport: One of raw, compressed, compressedDepth.
         transport_parameter: The parameter that sets it.
         deliver: Called with each image: an object with the attributes of its message.
+
+    Attributes:
+        malformed: How many messages were dropped because their bytes are none.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class CameraInput:
         deliver: Callable[[Any], None],
     ) -> None:
         self.transport = transport
+        self.malformed = 0
         self._transport_parameter = transport_parameter
         self._node = node
         self._deliver = deliver
@@ -101,13 +105,15 @@ class CameraInput:
             )
         if self._incompatible_policy:
             return f'{count}, with an incompatible QoS ({self._incompatible_policy})'
-        return f'{count}, but no image arrives'
+        none = f' ({self.malformed} messages were none)' if self.malformed else ''
+        return f'{count}, but no image arrives{none}'
 
     def _on_data(self, data: bytes) -> None:
-        """Read a message and deliver it; bytes that are none are told."""
+        """Read a message and deliver it; bytes that are none are counted and told."""
         try:
             image = self._read(data)
         except FrameError as error:
+            self.malformed += 1
             self._node.get_logger().warning(
                 f'{self.topic}: {error}', throttle_duration_sec=_THROTTLE_S
             )

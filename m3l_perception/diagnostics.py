@@ -163,6 +163,7 @@ def _silence(camera: CameraInput, counted: InputStatistics, silent_s: float) -> 
 
 
 def _input_values(camera: CameraInput, counted: InputStatistics) -> dict[str, object]:
+    drops = {**counted.drops, **({'malformed': camera.malformed} if camera.malformed else {})}
     return {
         'topic': camera.topic,
         'transport': camera.transport,
@@ -173,5 +174,5 @@ def _input_values(camera: CameraInput, counted: InputStatistics) -> dict[str, ob
         'zero_stamps': counted.zero_stamps,
         'health': counted.health or 'ok',
         'sick': counted.sick,
-        **{f'dropped_{reason}': count for reason, count in counted.drops.items()},
+        **{f'dropped_{reason}': count for reason, count in drops.items()},
     }

@@ -70,6 +70,22 @@ def test_bytes_that_are_no_message_end_nothing(
     assert 'Traceback' not in node.log
 
 
+@pytest.mark.usefixtures('node')
+def test_bytes_that_are_no_message_are_counted_with_their_input(watcher: Watcher) -> None:
+    publisher = watcher.node.create_publisher(Image, '/depth/image', 10)
+    cut = serialize_message(Image())[:20]
+
+    def is_counted(status: Any) -> bool:
+        publisher.publish(cut)
+        return int(values_of(status).get('dropped_malformed', 0)) > 2
+
+    status = watcher.wait_for_diagnostic('depth', is_counted)
+    assert 'but no image arrives (' in status.message
+    assert status.message.endswith(' messages were none)')
+    assert 'dropped_malformed' not in values_of(watcher.diagnostics['rgb'])
+    watcher.node.destroy_publisher(publisher)
+
+
 def test_bytes_that_are_no_image_are_counted_and_named(
     tmp_path: Path, model: Path, camera: Camera, watcher: Watcher
 ) -> None:
