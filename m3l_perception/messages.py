@@ -9,7 +9,7 @@ from typing import Any, TYPE_CHECKING
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 import numpy as np
-from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField, RegionOfInterest
 from std_msgs.msg import String
 
 from m3l_core.points import Pinhole, POINT
@@ -66,25 +66,27 @@ def label_info(
 
 def camera_info(info: CameraInfo, header: Any, size: tuple[int, int]) -> CameraInfo:  # noqa: ANN401
     """Return the calibration of images of `size` (height, width) that show the view of `info`."""
-    result = copy(info)
+    result = copy(_of_images(info, size))
     result.header = header
-    if size == (info.height, info.width) or not info.height or not info.width:
+    if size == (result.height, result.width) or not result.height or not result.width:
         return result
-    down, across = size[0] / info.height, size[1] / info.width
-    result.height, result.width = size
-    result.k, result.p = (
-        _resized(np.array(values, float).reshape(3, -1), down, across).ravel()
-        for values in (info.k, info.p)
-    )
-    return result
+    down, across = size[0] / result.height, size[1] / result.width
+    # 0 is a pixel's center.
+    resize = np.array([[across, 0, (across - 1) / 2], [0, down, (down - 1) / 2], [0, 0, 1]])
+    return _moved(result, resize, size)
 
 
-def pinhole(info: CameraInfo) -> Pinhole:
+def pinhole(info: CameraInfo, size: tuple[int, int]) -> Pinhole:
     """Return the camera of a calibration: that of rectified images if they are told.
+
+    Args:
+        info: The calibration, of the images or of the sensor that they are a part of.
+        size: Height and width of the images that come with it.
 
     Raises:
         FrameError: If it has no focal length, or no size.
     """
+    info = _of_images(info, size)
     matrix = np.array(info.p if info.p[0] else info.k, float).reshape(3, -1)
     return Pinhole(
         fx=matrix[0, 0],
@@ -144,10 +146,32 @@ def _bytes(values: NDArray[np.uint8]) -> array[int]:
     return data
 
 
-def _resized(matrix: NDArray[np.float64], down: float, across: float) -> NDArray[np.float64]:
-    """Return a camera or projection matrix for resized images; 0 is a pixel's center."""
-    resize = np.array([[across, 0, (across - 1) / 2], [0, down, (down - 1) / 2], [0, 0, 1]])
-    return resize @ matrix
+def _of_images(info: CameraInfo, size: tuple[int, int]) -> CameraInfo:
+    """Return the calibration of the images themselves, where `info` is of the whole sensor.
+
+    A driver that calibrates what it publishes leaves `info` and images one size, or tells a region
+    that does not fit into `info`; its numbers hold as they are. Else as image_geometry has it: the
+    offset is taken from the principal point, and everything divided by the binning.
+    """
+    roi, rows, columns = info.roi, max(info.binning_y, 1), max(info.binning_x, 1)
+    height, width = roi.height or info.height, roi.width or info.width
+    fits = roi.y_offset + height <= info.height and roi.x_offset + width <= info.width
+    if not fits or size == (info.height, info.width):
+        return info
+    crop = [[1, 0, -roi.x_offset], [0, 1, -roi.y_offset], [0, 0, 1]]
+    scale = np.diag([1 / columns, 1 / rows, 1])
+    return _moved(info, scale @ np.array(crop), (height // rows, width // columns))
+
+
+def _moved(info: CameraInfo, move: NDArray[np.float64], size: tuple[int, int]) -> CameraInfo:
+    """Return the calibration of images of `size`, whose pixels are those of `info` by `move`."""
+    result = copy(info)
+    result.height, result.width = size
+    result.k, result.p = (
+        (move @ np.array(values, float).reshape(3, -1)).ravel() for values in (info.k, info.p)
+    )
+    result.roi, result.binning_x, result.binning_y = RegionOfInterest(), 0, 0
+    return result
 
 
 def _written(value: object) -> str:

@@ -155,7 +155,8 @@ class Outputs:
         if info is None or frame is None or frame.depth_m is None:
             return None
         try:
-            points = labeled_points(frame.depth_m, labels, messages.pinhole(info), classes)
+            camera = messages.pinhole(info, (labels.shape[0], labels.shape[1]))
+            points = labeled_points(frame.depth_m, labels, camera, classes)
         except FrameError as error:
             self.cloud_problem = f'~/points: {error}'
             return None

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sensor_msgs.msg import CameraInfo
+from sensor_msgs.msg import CameraInfo, RegionOfInterest
 from std_msgs.msg import Header
 
 from m3l_core.errors import FrameError
-from m3l_core.points import POINT
+from m3l_core.points import Pinhole, POINT
 from m3l_perception import messages
 from m3l_perception.compat import label_info_type
 
@@ -41,14 +41,50 @@ def test_calibration_of_half_the_size_shows_the_same_view() -> None:
 def test_pinhole_is_that_of_the_rectified_image_if_it_is_told() -> None:
     info = calibration()
     info.p[0] = 9.0
-    assert messages.pinhole(info).fx == 9.0
+    assert messages.pinhole(info, (4, 8)).fx == 9.0
     info.p[0] = 0.0
-    assert messages.pinhole(info).fx == 8.0
+    assert messages.pinhole(info, (4, 8)).fx == 8.0
+
+
+def part_of_a_sensor() -> CameraInfo:
+    """Return the calibration of a sensor of 8x4 pixels, of which the right half is published."""
+    info = calibration()
+    info.roi = RegionOfInterest(x_offset=4, y_offset=2, width=4, height=2)
+    return info
+
+
+def test_offset_of_cropped_images_is_taken_from_the_principal_point() -> None:
+    camera = messages.pinhole(part_of_a_sensor(), (2, 4))
+    assert camera == Pinhole(fx=8.0, fy=6.0, cx=-0.5, cy=-0.5, size=(2, 4))
+
+
+def test_binning_divides_what_the_offset_left() -> None:
+    info = part_of_a_sensor()
+    info.binning_x, info.binning_y = 4, 2
+    camera = messages.pinhole(info, (1, 1))
+    assert camera == Pinhole(fx=2.0, fy=3.0, cx=-0.125, cy=-0.25, size=(1, 1))
+    info.roi = RegionOfInterest()  # all of the sensor
+    camera = messages.pinhole(info, (2, 2))
+    assert camera == Pinhole(fx=2.0, fy=3.0, cx=0.875, cy=0.75, size=(2, 2))
+
+
+def test_calibration_of_the_cropped_images_themselves_holds_as_it_is() -> None:
+    info = part_of_a_sensor()
+    assert messages.pinhole(info, (4, 8)).cx == 3.5  # the images have all of its pixels
+    info.height, info.width = 2, 4  # the region lies outside of what is calibrated
+    assert messages.pinhole(info, (4, 8)).cx == 3.5
+
+
+def test_resized_view_of_cropped_images_is_no_longer_told_to_be_cropped() -> None:
+    half = messages.camera_info(part_of_a_sensor(), HEADER, (1, 2))
+    assert (half.height, half.width, half.roi) == (1, 2, RegionOfInterest())
+    assert list(half.k) == [4.0, 0.0, -0.5, 0.0, 3.0, -0.5, 0.0, 0.0, 1.0]
+    assert list(half.p) == [4.0, 0.0, -0.5, 8.0, 0.0, 3.0, -0.5, 0.0, 0.0, 0.0, 1.0, 0.0]
 
 
 def test_calibration_that_was_never_made_is_refused() -> None:
     with pytest.raises(FrameError, match='camera info: expected a size and focal lengths above 0'):
-        messages.pinhole(CameraInfo(height=4, width=8))
+        messages.pinhole(CameraInfo(height=4, width=8), (4, 8))
 
 
 def test_cloud_holds_the_bytes_of_the_points() -> None:
