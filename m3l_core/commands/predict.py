@@ -11,7 +11,7 @@ from pathlib import Path
 import sys
 from typing import TYPE_CHECKING
 
-from m3l_core.errors import ConfigError, FrameError
+from m3l_core.errors import ConfigError, DataError, FrameError
 
 if TYPE_CHECKING:
     import argparse
@@ -49,6 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
     from m3l_core.runtime import open_engine, Segmenter
     from m3l_core.runtime.cache_folder import cache_folder_if_any
 
+    if arguments.out.exists() and not arguments.out.is_dir():
+        raise ConfigError(f'--out: expected a folder, got the file {arguments.out}. Give another.')
     frame = _frame(arguments.image, arguments.depth)
     engine = open_engine(
         arguments.model or default_model(),
@@ -74,14 +76,19 @@ def _frame(image: str, depth: str) -> RgbdFrame:
     """Return the frame in two files, either of which may be absent.
 
     Raises:
-        DataError: If a file is missing or no image.
+        DataError: If a file is missing or no image, or the color image looks like depth.
         FrameError: If the images differ in size.
     """
-    from m3l_core.data.samples import read_depth_mm, read_rgb
+    from m3l_core.data.samples import looks_like_depth, read_depth_mm, read_rgb
     from m3l_core.frames import meters, RgbdFrame
 
     if image == depth == _ABSENT:
         raise ConfigError('predict: expected a color or a depth image, got neither.')
+    if image != _ABSENT and looks_like_depth(Path(image)):
+        raise DataError(
+            f'{image}: expected a color image, got 16 bits in one channel, which looks like '
+            f'depth. Write: m3l predict {_ABSENT} {image}'
+        )
     rgb = None if image == _ABSENT else read_rgb(Path(image))
     depth_m = None
     if depth != _ABSENT:
@@ -101,11 +108,8 @@ def _write(out: Path, frame: RgbdFrame, segmentation: Segmentation, card: ModelC
     from m3l_core.stream.image_codec import encode_png
 
     picture = overlay(frame, segmentation.labels, card.classes)
-    try:
-        write_atomically(out / 'labels.png', encode_png(segmentation.labels))
-        write_atomically(out / 'overlay.png', encode_png(picture))
-    except OSError as error:
-        raise ConfigError(f'--out: cannot write to {out}: {error.strerror}.') from error
+    write_atomically(out / 'labels.png', encode_png(segmentation.labels))
+    write_atomically(out / 'overlay.png', encode_png(picture))
 
 
 def _table(segmentation: Segmentation, card: ModelCard) -> str:

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
     from m3l_core.classes import ClassSet
 
+_PNG = b'\x89PNG\r\n\x1a\n'
+
+_GRAY_OF_16_BITS = bytes([16, 0])
+"""Bit depth and color type in the header of a PNG."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
@@ -102,6 +107,16 @@ def read_rgb(path: Path) -> NDArray[np.uint8]:
     return decode_rgb(_bytes(path), str(path))
 
 
+def looks_like_depth(path: Path) -> bool:
+    """Return whether a file is a PNG of 16 bits in one channel, as no color image is.
+
+    Raises:
+        DataError: If the file is missing.
+    """
+    data = _bytes(path)
+    return data.startswith(_PNG) and data[24:26] == _GRAY_OF_16_BITS
+
+
 def read_depth_mm(path: Path) -> NDArray[np.uint16]:
     """Return a depth image `(H, W)` in millimeters.
 
@@ -150,6 +165,8 @@ def decode_ids(data: bytes, where: str) -> NDArray[np.uint8]:
 
 
 def _bytes(path: Path) -> bytes:
+    if path.is_dir():
+        raise DataError(f'{path}: expected an image, got a folder. Give a file in it.')
     if not path.is_file():
         raise DataError(f'{path}: there is no such file.')
     return path.read_bytes()

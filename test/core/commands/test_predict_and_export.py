@@ -58,6 +58,41 @@ def test_predict_refuses_an_image_that_is_none(
     assert 'no.jpg' in refused(capsys)
 
 
+def test_predict_tells_a_folder_from_an_image(
+    tiny_files: Path, frame_folder: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    folder = frame_folder / 'rgb'
+    assert predict(tiny_files, folder, out=tmp_path / 'out') == 2
+    assert refused(capsys) == (
+        f'm3l: {folder}: expected an image, got a folder. Give a file in it.\n'
+    )
+
+
+def test_predict_refuses_depth_in_the_place_of_color(
+    tiny_files: Path, frame_folder: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    depth = frame_folder / 'depth' / '0001.png'
+    assert predict(tiny_files, depth, out=tmp_path / 'out') == 2
+    assert f'looks like depth. Write: m3l predict - {depth}\n' in refused(capsys)
+
+
+def test_predict_labels_a_color_image_of_16_bits(tiny_files: Path, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / 'deep.png'), np.full((64, 96, 3), 30_000, np.uint16))
+    options = ['--backend', 'openvino']
+    assert predict(tiny_files, tmp_path / 'deep.png', *options, out=tmp_path / 'out') == 0
+
+
+def test_predict_refuses_a_file_in_the_place_of_the_folder(
+    tiny_files: Path, frame_folder: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    (tmp_path / 'README.md').write_text('mine')
+    rgb = frame_folder / 'rgb' / '0001.png'
+    assert predict(tiny_files, rgb, out=tmp_path / 'README.md') == 2
+    assert refused(capsys) == (
+        f'm3l: --out: expected a folder, got the file {tmp_path / "README.md"}. Give another.\n'
+    )
+
+
 def test_predict_refuses_depth_of_another_size(
     tiny_files: Path, frame_folder: Path, tmp_path: Path, capsys: Capture
 ) -> None:
