@@ -4,7 +4,8 @@
         |                                                   ^
         +------------------ cannot be loaded ---------------+
 
-A failure of one image changes nothing; it is counted and told.
+A failure of one image changes nothing; it is counted and told. An engine that labels nothing any
+more has failed, whatever it raises.
 """
 
 from __future__ import annotations
@@ -37,6 +38,9 @@ _REMEMBERED_FRAMES = 300
 
 _LOOK_EVERY_S = 0.2
 """How often frames that nobody wants labels of are looked at all the same."""
+
+_DOUBT_AFTER_S = 5.0
+"""How long nothing but failures lets the engine go without being tried on an image of ours."""
 
 _LONGEST = 500
 _MOST_KINDS = 32
@@ -98,6 +102,7 @@ class Inference:
         self._listener = listener
         self._seeing = Seeing(cv_bridge_decoder())
         self._looked_s = -math.inf
+        self._failing_since_s: float | None = None
         self.state = EngineState.BUILDING
         self.problem = ''
         self.segmenter: Segmenter | None = None
@@ -179,10 +184,33 @@ class Inference:
             raise
         except Exception as error:  # Nothing that a message contains may end the node.
             self._count_bad(f'frame: {error!r}.')
+            self._doubt(segmenter)
             return None
+        self._failing_since_s = None
         self.labeled += 1
         self.engine_ms.append(segmentation.engine_ms)
         return Labeled(taken, seen, segmentation, decode_ms)
+
+    def _doubt(self, segmenter: Segmenter) -> None:
+        """Find out whether images or the engine are to blame, once it has failed for a while.
+
+        Raises:
+            EngineError: If the engine labels a black image neither.
+        """
+        now_s = perf_counter()
+        since_s = self._failing_since_s = self._failing_since_s or now_s
+        if now_s - since_s < _DOUBT_AFTER_S:
+            return
+        self._failing_since_s = None
+        try:
+            _warm_up(segmenter)
+        except EngineError:
+            raise
+        except Exception as error:
+            raise EngineError(
+                f'engine: expected labels, got {error!r} for every image, a black one too. '
+                'See to its device and driver.'
+            ) from error
 
     def _look(self, taken: Taken) -> Seen | None:
         """Decode what was taken and note how healthy it is; None if that cannot be done."""

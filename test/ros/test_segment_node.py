@@ -259,8 +259,9 @@ def test_model_that_cannot_be_loaded_leaves_the_node_inactive_with_an_error(
 FAILING_ENGINE = """
 import sys
 from m3l_core.errors import EngineError
-from m3l_perception import loading, segment_node
+from m3l_perception import inference, loading, segment_node
 
+inference._DOUBT_AFTER_S = 0.2
 open_engine = loading.open_engine
 
 def open_failing(*args, **options):
@@ -268,8 +269,8 @@ def open_failing(*args, **options):
     run, calls = engine.run, []
     def run_thrice(*images):
         calls.append(1)
-        if len(calls) > 3:
-            raise EngineError('engine: the device is gone.')
+        if len(calls) > 3 and ('%(fails_on)s' == 'all' or images[0].any()):
+            raise %(error)s
         return run(*images)
     engine.run = run_thrice
     return engine
@@ -279,14 +280,39 @@ sys.exit(segment_node.main())
 """
 
 
+def failing_node(folder: Path, model: Path, error: str, fails_on: str) -> SegmentProcess:
+    code = FAILING_ENGINE % {'error': error, 'fails_on': fails_on}
+    settings = ['-p', f'model:={model}', '-p', 'always_on:=true']
+    return SegmentProcess(folder / 'log', ['-c', code, '--ros-args', *settings])
+
+
 @pytest.mark.usefixtures('camera')
-def test_engine_that_fails_after_ready_ends_the_process(tmp_path: Path, model: Path) -> None:
-    arguments = ['-c', FAILING_ENGINE, '--ros-args', '-p', f'model:={model}']
-    arguments += ['-p', 'always_on:=true']
-    node = SegmentProcess(tmp_path / 'log', arguments)
+@pytest.mark.parametrize(
+    ('error', 'said'),
+    [
+        ("EngineError('engine: the device is gone.')", 'engine: the device is gone.'),
+        ("OSError('gone')", "engine: expected labels, got OSError('gone') for every image"),
+    ],
+)
+def test_engine_that_fails_after_ready_ends_the_process(
+    tmp_path: Path, model: Path, error: str, said: str
+) -> None:
+    node = failing_node(tmp_path, model, error, 'all')
     assert node.process.wait(PATIENCE_S) == 1
-    assert 'engine: the device is gone.' in node.log
+    assert said in node.log
     assert 'Traceback' not in node.log
+
+
+@pytest.mark.usefixtures('camera')
+def test_images_that_no_engine_labels_end_nothing(
+    tmp_path: Path, model: Path, watcher: Watcher
+) -> None:
+    node = failing_node(tmp_path, model, "ValueError('odd image')", 'images')
+    try:
+        wait_until(lambda: count_bad(watcher) > 20, 'counted frames', lambda: node.log)
+        assert node.process.poll() is None
+    finally:
+        assert node.end() == 0
 
 
 @pytest.mark.usefixtures('camera')
