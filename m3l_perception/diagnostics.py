@@ -109,11 +109,21 @@ class Report:
         level = {Mode.RGBD: OK, Mode.NO_INPUT: ERROR}.get(mode, WARN)
         self._add('pairing', level, f'{mode.value}: {reason}', values)
 
-    def add_clock(self, now_ns: int, active_s: float) -> None:
-        """Tell that a simulated clock stands at zero; a clock that runs is no news."""
+    def add_clock(self, now_ns: int, active_s: float, *, publishers: int) -> None:
+        """Tell that a simulated clock never ran, or was left by its last publisher.
+
+        A clock that runs is no news, and one that its publisher holds is a pause and no fault.
+        """
         if now_ns == 0 and active_s >= SILENT_AFTER_S:
             problem = 'use_sim_time is set, but nothing comes on /clock: start what publishes it.'
             self.add_problem('clock', problem)
+            self.missing.append(problem)
+        elif now_ns and not publishers:
+            problem = (
+                'nobody publishes /clock any more: simulated time stands still, and no silence '
+                'of a camera is noticed. Start what publishes it, or unset use_sim_time.'
+            )
+            self._add('clock', WARN, problem, {'stands_at_s': now_ns / 1e9})
             self.missing.append(problem)
 
     def add_engine(

@@ -320,7 +320,8 @@ class SegmentNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed ev
             report.add_inputs(self._inputs, counted, mode=self._mode, active_s=self._active_s())
             report.add_pairing(self._mode, self._reason, counted)
             if self.get_clock().ros_time_is_active:
-                report.add_clock(self.get_clock().now().nanoseconds, self._active_s())
+                shown_ns, publishers = self._now_ns(), self.count_publishers('/clock')
+                report.add_clock(shown_ns, self._active_s(), publishers=publishers)
         if report.missing:
             self.get_logger().warning('; '.join(report.missing), throttle_duration_sec=_THROTTLE_S)
         self._outputs.publish_diagnostics(report.statuses)

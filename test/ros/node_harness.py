@@ -90,6 +90,7 @@ class Camera(Node):
         self._fallback_depth = np.full(FALLBACK_SIZE, 1000, np.uint16)
         self._clock = self.node.create_publisher(Clock, '/clock', 5)
         self._clock_ahead_s: float | None = None
+        self._is_clock_dead = False
         self._stop = Event()
         self._source = Thread(target=self._publish_all, daemon=True)
         self._source.start()
@@ -103,12 +104,18 @@ class Camera(Node):
         """Publish a simulated clock that shows `at_s` now and runs on."""
         self._clock_ahead_s = at_s - time.monotonic()
 
+    def kill_clock(self) -> None:
+        """Publish the simulated clock no more."""
+        self._is_clock_dead = True
+
     def _publish_all(self) -> None:
         due = time.monotonic()
         while not self._stop.wait(max(0.0, due - time.monotonic())):
             due += PERIOD_S
             stamp = self.node.get_clock().now().to_msg()
-            if self._clock_ahead_s is not None:
+            if self._is_clock_dead:
+                self.node.destroy_publisher(self._clock)  # without effect when it is gone
+            elif self._clock_ahead_s is not None:
                 shown_s = time.monotonic() + self._clock_ahead_s
                 shown = Time(sec=int(shown_s), nanosec=int(shown_s % 1 * 1e9))
                 self._clock.publish(Clock(clock=shown))

@@ -373,6 +373,11 @@ def test_simulated_time_is_missed_then_followed_and_jumps_are_survived(
         wait_until(lambda: 'NO_INPUT' in watcher.modes[before:], 'reset')
         watcher.wait_for_mode('RGBD')
         watcher.wait_for_masks(3)
+        camera.kill_clock()
+        said = 'nobody publishes /clock any more'
+        status = watcher.wait_for_diagnostic('clock', lambda s: s.message.startswith(said))
+        assert status.level == DiagnosticStatus.WARN
+        node.wait_for_log(said)
 
 
 def is_error(status: Any) -> bool:
