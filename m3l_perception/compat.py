@@ -51,7 +51,7 @@ def subscription_events(*, incompatible_qos: Callable[[Any], None] | None = None
 def no_publisher_events() -> Any:  # noqa: ANN401
     """Return the event callbacks of a publisher that has none, as rclpy's own cost time too.
 
-    They would log a subscription that asks for more than is offered, which its process does.
+    They would log a subscription that asks for more than is offered, as `QosWatch` does.
     """
     try:  # Iron and later
         from rclpy.event_handler import PublisherEventCallbacks

@@ -17,6 +17,7 @@ from m3l_core.overlay import overlay
 from m3l_core.points import labeled_points
 from m3l_perception import diagnostics, messages
 from m3l_perception.compat import label_info_type, no_publisher_events
+from m3l_perception.qos_watch import QosWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,6 +69,8 @@ class Outputs:
             self._mask, self._confidence, self._status, self._camera_info, self._overlay,
             self._points,
         )  # fmt: skip
+        publishers = [*self._made_from_labels, self._mode, self._label_info, self._diagnostics]
+        self._qos = QosWatch(node, [publisher for publisher in publishers if publisher])
         self.cloud_problem = ''
         """Why somebody waits for points in vain."""
 
@@ -82,6 +85,10 @@ class Outputs:
         if self._label_info is None:
             return '~/label_info is not published: vision_msgs is not installed.'
         return ''
+
+    def newly_incompatible(self) -> list[str]:
+        """Return what is to be told of subscriptions that get nothing, each once."""
+        return self._qos.look()
 
     def publish_mode(self, mode: str) -> None:
         """Publish the mode, for those too who listen later."""

@@ -324,6 +324,8 @@ class SegmentNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed ev
                 report.add_clock(shown_ns, self._active_s(), publishers=publishers)
         if report.missing:
             self.get_logger().warning('; '.join(report.missing), throttle_duration_sec=_THROTTLE_S)
+        for problem in self._outputs.newly_incompatible():
+            self.get_logger().warning(problem)
         self._outputs.publish_diagnostics(report.statuses)
 
     def _active_s(self) -> float:

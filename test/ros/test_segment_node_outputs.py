@@ -19,8 +19,8 @@ from node_harness import (
 )
 import numpy as np
 import pytest
-from rclpy.qos import qos_profile_sensor_data
-from sensor_msgs.msg import Image, PointCloud2
+from rclpy.qos import DurabilityPolicy, qos_profile_sensor_data, QoSProfile
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 from m3l_core.frames import Modality
 
@@ -164,6 +164,25 @@ def test_reliable_subscription_of_a_best_effort_camera_is_told_with_the_remedy(
         asked = values_of(status)['qos']
         assert asked == 'reliable volatile; offered: best_effort volatile'
     watcher.node.destroy_publisher(publisher)
+
+
+def test_subscription_that_asks_for_more_than_is_offered_is_told_once_with_the_remedy(
+    tmp_path: Path, model: Path, watcher: Watcher
+) -> None:
+    latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    for kind, topic in ((CameraInfo, 'camera_info'), (Image, 'mask'), (Image, 'overlay')):
+        watcher.node.create_subscription(kind, f'/m3l_segment/{topic}', id, latched)
+    override = {'qos_overrides./m3l_segment/overlay.publisher.reliability': 'best_effort'}
+    with segment(tmp_path, model=model, **override) as node:
+        why = '/watcher asks for an incompatible QoS (Volatile publisher and transient local '
+        for topic in ('camera_info', 'mask'):
+            node.wait_for_log(f'/m3l_segment/{topic}: {why}subscription), and gets nothing. Ask ')
+        node.wait_for_log('Ask for reliable volatile there.\n')
+        remedy = 'set qos_overrides./m3l_segment/overlay.publisher.reliability here'
+        node.wait_for_log(f'Ask for best_effort volatile there, or {remedy}')
+        watcher.diagnostics.clear()
+        watcher.wait_for_diagnostic('engine', lambda s: s.message == 'READY')
+        assert node.log.count('asks for an incompatible QoS') == 3
 
 
 def test_quality_of_service_is_overridden_for_one_topic_alone(
