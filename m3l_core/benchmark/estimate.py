@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from m3l_core.benchmark.run_files import RunFiles
-
-_SECONDS_PER_PIXEL = 1.7e-6
-"""Of a pair, trained on by two CPU cores that know bf16, with encoder b0; a guess elsewhere."""
+    from m3l_core.train.config import TrainConfig
 
 
 @dataclass(frozen=True)
@@ -23,7 +21,7 @@ class Estimate:
         finished: How many are trained.
         pairs: To train on, in all runs.
         done: Pairs that were trained on.
-        seconds_left: With one run at a time.
+        seconds_left: Of training, with one run at a time; None if nothing tells.
         measured: Whether that follows from runs of this benchmark.
     """
 
@@ -31,32 +29,45 @@ class Estimate:
     finished: int
     pairs: int
     done: int
-    seconds_left: float
+    seconds_left: float | None
     measured: bool
 
     def text(self, jobs: int) -> str:
         """Return it as a line."""
-        guess = 'about' if self.measured else 'at a guess (two CPU cores, b0)'
-        left = f'{guess} {duration(self.seconds_left / jobs)} left'
         if self.finished == self.runs:
             left = 'all trained'
+        elif self.seconds_left is None:
+            left = 'time left is known once a run has begun'
+        else:
+            left = f'about {duration(self.seconds_left / jobs)} of training left'
+            left += '' if self.measured else ', by the pace of a step tried here just now'
         return (
             f'{self.finished} of {self.runs} runs trained, {self.done:,} of {self.pairs:,} pairs, '
             f'{left}'
         )
 
 
-def estimate(files: Sequence[RunFiles]) -> Estimate:
-    """Return what is left of the runs, from the pace of those that have begun."""
+def estimate(
+    files: Sequence[RunFiles], try_pace: Callable[[TrainConfig], float] | None = None
+) -> Estimate:
+    """Return what is left of the runs, from the pace of those that have begun.
+
+    Args:
+        files: The runs.
+        try_pace: Asked for the seconds per pixel of the first run if none has begun.
+    """
     steps, seconds = zip(*(one.progress() for one in files), strict=True)
     pairs = [one.run.pairs for one in files]
     done = [one.run.config.pairs_until(step) for one, step in zip(files, steps, strict=True)]
     pixels = [_pixels(one) for one in files]
     trained = sum(d * p for d, p, s in zip(done, pixels, seconds, strict=True) if s)
     left = sum((n - d) * p for n, d, p in zip(pairs, done, pixels, strict=True))
-    pace = sum(seconds) / trained if trained else _SECONDS_PER_PIXEL
+    pace = sum(seconds) / trained if trained else None
+    if pace is None and left and try_pace is not None:
+        pace = try_pace(files[0].run.config)
     finished = sum(step == one.run.config.steps for one, step in zip(files, steps, strict=True))
-    return Estimate(len(files), finished, sum(pairs), sum(done), left * pace, bool(trained))
+    seconds_left = None if pace is None else left * pace
+    return Estimate(len(files), finished, sum(pairs), sum(done), seconds_left, bool(trained))
 
 
 def duration(seconds: float) -> str:

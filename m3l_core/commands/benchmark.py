@@ -140,6 +140,7 @@ def _print_plan(files: Sequence[RunFiles], jobs: int) -> None:
     from rich.table import Table
 
     from m3l_core.benchmark.estimate import estimate
+    from m3l_core.benchmark.pace import seconds_per_pixel
 
     table = Table('run', box=None)
     for column in ('labels', 'seed', 'steps', 'pairs'):
@@ -152,4 +153,5 @@ def _print_plan(files: Sequence[RunFiles], jobs: int) -> None:
         table.add_row(run.name, *map(str, numbers), state)
     console = Console()
     console.print(table)
-    console.print(estimate(files).text(jobs), highlight=False, soft_wrap=True)
+    left = estimate(files, seconds_per_pixel)
+    console.print(left.text(jobs), highlight=False, soft_wrap=True)

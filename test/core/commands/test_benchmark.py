@@ -221,7 +221,8 @@ def test_a_dry_run_tells_pairs_and_time_and_writes_nothing(
     assert run(grid, '--data', data, '--out', out, '--dry-run') == 0
     said = capsys.readouterr().out
     # 6 steps of 2 pairs, twice; with a teacher 1 step of 2, then 5 of 2 x 3.75.
-    assert '0 of 3 runs trained, 0 of 64 pairs, at a guess' in said
+    assert '0 of 3 runs trained, 0 of 64 pairs, about ' in said
+    assert said.endswith(' of training left, by the pace of a step tried here just now\n')
     assert not out.exists()
 
 
