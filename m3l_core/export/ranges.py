@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
+import torch
 
 from m3l_core.export.graph_run import GraphRun
 from m3l_core.model_card import ActivationRanges
@@ -15,7 +17,7 @@ from m3l_core.runtime.parity import MODES, without_missing
 from m3l_core.runtime.segmenter import Segmenter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -50,10 +52,11 @@ def measured_ranges(
     """
     meter = _Meter(graph, card)
     segmenter = Segmenter(meter)
-    for number, labelled in enumerate(frames, 1):
-        say(f'ranges of the graph: frame {number} of {len(frames)}')
-        for mode in MODES:
-            segmenter.segment(without_missing(labelled.frame, mode))
+    with _one_thread():
+        for number, labelled in enumerate(frames, 1):
+            say(f'ranges of the graph: frame {number} of {len(frames)}')
+            for mode in MODES:
+                segmenter.segment(without_missing(labelled.frame, mode))
     largest = meter.largest
     few = (
         '' if len(frames) >= RANGE_FRAMES else f', fewer than the {RANGE_FRAMES} that tell enough'
@@ -63,6 +66,20 @@ def measured_ranges(
         groups=_by_group(largest),
         large={name: _rounded(v) for name, v in sorted(largest.items()) if v >= _NEAR},
     )
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let PyTorch compute in one thread.
+
+    In more, each of hundreds of small operators waits for the slowest: minutes on a busy CPU.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class _Meter:

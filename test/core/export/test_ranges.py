@@ -142,6 +142,24 @@ def test_fewer_frames_than_there_should_be_are_told(
     assert enough.frames == '1 frames of rooms, 3 modes'
 
 
+def test_threads_that_would_wait_for_each_other_are_left_out(
+    tiny_model: LinearFusion, tiny_card: ModelCard, frames: list[LabelledFrame]
+) -> None:
+    graph = deployment_graph(tiny_model, tiny_card)
+    threads: list[int] = []
+
+    def note(_progress: str) -> None:
+        threads.append(torch.get_num_threads())
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        measured_ranges(graph, tiny_card, frames[:1], 'rooms', note)
+        assert (threads, torch.get_num_threads()) == ([1], 2)
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_values_beyond_half_are_listed(loud: tuple[onnx.ModelProto, ActivationRanges]) -> None:
     _, measured = loud
     assert len(measured.large) >= 5
