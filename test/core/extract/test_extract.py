@@ -1,12 +1,12 @@
-"""Pairs out of bags: what is kept, what is left out and why, and going on after a stop."""
+"""Pairs out of bags: what is kept, what is left out and why, and what the files hold."""
 
 from __future__ import annotations
 
 from pathlib import Path
-import shutil
 from typing import TYPE_CHECKING
 
 import cv2
+from extracting import color, depth_mm, good_bag, names, PERIOD_NS, run, SIZE, START_NS, write_bag
 import numpy as np
 import pytest
 
@@ -15,8 +15,7 @@ from m3l_core.bags.topics import DEPTH_TOPIC, RGB_TOPIC
 from m3l_core.bags.writing import BagWriter
 from m3l_core.cli import main
 from m3l_core.data.opening import open_samples
-from m3l_core.errors import ConfigError, DataError
-from m3l_core.extract import extract, ExtractConfig, Extraction
+from m3l_core.errors import DataError
 from m3l_core.stream.image_codec import encode_jpeg
 
 if TYPE_CHECKING:
@@ -24,55 +23,6 @@ if TYPE_CHECKING:
 
 STORES = pytest.importorskip('rosbags.typesys')
 ROSBAG2 = pytest.importorskip('rosbags.rosbag2')
-
-START_NS = 1_700_000_000_000_000_000
-PERIOD_NS = 100_000_000
-SIZE = (48, 64)
-
-
-def color(seed: int) -> NDArray[np.uint8]:
-    """Return boxes before a wall, unlike those of any other seed."""
-    rng = np.random.default_rng(seed)
-    rgb = np.full((*SIZE, 3), rng.integers(40, 220, 3), np.uint8)
-    for _ in range(8):
-        x, y = (int(v) for v in rng.integers(0, 40, 2))
-        fill = [int(v) for v in rng.integers(0, 255, 3)]
-        cv2.rectangle(rgb, (x, y), (x + 12, y + 12), fill, -1)
-    return rgb
-
-
-def depth_mm(seed: int) -> NDArray[np.uint16]:
-    return np.random.default_rng(seed).integers(900, 1100, SIZE).astype(np.uint16)
-
-
-def write_bag(
-    path: Path,
-    colors: list[NDArray[np.uint8]],
-    depths: list[NDArray[np.uint16] | None],
-    transport: str = 'raw',
-) -> Path:
-    """Write a bag at 10 Hz, depth 5 ms behind color; None leaves an image out."""
-    with BagWriter(path, transport=transport) as writer:  # type: ignore[arg-type]
-        for index, (rgb, depth) in enumerate(zip(colors, depths, strict=True)):
-            stamp_ns = START_NS + index * PERIOD_NS
-            writer.write_rgb(rgb, stamp_ns)
-            writer.write_camera_info(np.diag([50.0, 50.0, 1.0]), SIZE, stamp_ns)
-            if depth is not None:
-                writer.write_depth(depth, stamp_ns + 5_000_000)
-    return path
-
-
-def good_bag(path: Path, count: int = 6, transport: str = 'raw') -> Path:
-    seeds = range(count)
-    return write_bag(path, [color(i) for i in seeds], [depth_mm(i) for i in seeds], transport)
-
-
-def run(out: Path, *bags: Path, workers: int = 1, **config: object) -> Extraction:
-    return extract(bags, out, ExtractConfig(**config), workers=workers)  # type: ignore[arg-type]
-
-
-def names(out: Path) -> list[str]:
-    return sorted(path.stem for path in (out / 'rgb').iterdir())
 
 
 def test_every_color_image_is_kept_or_counted_by_its_reason(tmp_path: Path) -> None:
@@ -221,90 +171,6 @@ def test_pair_that_is_due_and_useless_gives_way_to_the_next(tmp_path: Path) -> N
     assert names(tmp_path / 'out') == [f'b_{START_NS + i * PERIOD_NS}' for i in (0, 4)]
 
 
-def test_finished_bags_are_not_read_again_and_new_ones_are_added(tmp_path: Path) -> None:
-    first = good_bag(tmp_path / 'first', 2)
-    run(tmp_path / 'out', first)
-    shutil.rmtree(first)
-    done = run(tmp_path / 'out', first, good_bag(tmp_path / 'second', 3))
-    assert done.failed == {}
-    assert done.done_before == {'first'}
-    assert [report.kept for report in done.reports] == [2, 3]
-    assert len((tmp_path / 'out/stamps.csv').read_text().splitlines()) == 1 + 5
-
-
-def test_bag_that_was_recorded_again_is_extracted_again(tmp_path: Path) -> None:
-    bag, other, out = tmp_path / 'b', good_bag(tmp_path / 'b_1', 3), tmp_path / 'out'
-    run(out, good_bag(bag, 6), other)
-    shutil.rmtree(bag)
-    good_bag(bag, 2)
-    extraction = run(out, bag, other)
-    assert extraction.done_before == {'b_1'}
-    assert [report.kept for report in extraction.reports] == [2, 3]
-    kept = [f'b_{START_NS + i * PERIOD_NS}' for i in range(2)]
-    kept += [f'b_1_{START_NS + i * PERIOD_NS}' for i in range(3)]
-    assert names(out) == sorted(kept)
-    assert sorted(path.stem for path in (out / 'depth').iterdir()) == sorted(kept)
-    assert len((out / 'stamps.csv').read_text().splitlines()) == 1 + 5
-    assert run(out, bag, other).done_before == {'b', 'b_1'}
-
-
-def test_bag_is_extracted_again_when_other_topics_are_asked_for(tmp_path: Path) -> None:
-    bag, out = good_bag(tmp_path / 'b'), tmp_path / 'out'
-    run(out, bag)
-    assert run(out, bag, rgb=RGB_TOPIC).done_before == set()
-    assert run(out, bag, rgb=RGB_TOPIC).done_before == {'b'}
-
-
-def test_stopped_run_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
-    bags = [good_bag(tmp_path / name / 'bag', 3) for name in ('monday', 'tuesday')]
-    whole, stopped = tmp_path / 'whole', tmp_path / 'stopped'
-    run(whole, *bags)
-    run(stopped, *bags)
-    (stopped / 'bags/bag-2.json').unlink()  # killed before the second bag was done
-    (stopped / 'rgb' / f'bag-2_{START_NS}.jpg').unlink()
-    run(stopped, *bags[::-1])
-    assert names(whole) == names(stopped)
-    assert (whole / 'stamps.csv').read_bytes() == (stopped / 'stamps.csv').read_bytes()
-
-
-def test_bags_of_one_name_get_numbers(tmp_path: Path) -> None:
-    bags = [good_bag(tmp_path / name / 'bag', 1) for name in ('monday', 'tuesday')]
-    run(tmp_path / 'out', *bags, workers=2)
-    assert names(tmp_path / 'out') == [f'bag-2_{START_NS}', f'bag_{START_NS}']
-
-
-def test_failed_bag_is_reported_and_stops_no_other(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    missing, good = tmp_path / 'none.mcap', good_bag(tmp_path / 'good', 2)
-    assert main(['extract', str(missing), str(good), str(tmp_path / 'out')]) == 2
-    said = capsys.readouterr()
-    assert said.err == (
-        f'm3l: {missing}: expected a bag (a rosbag2 folder, or a file .mcap, .db3, .bag), got '
-        'nothing there. Check the path.\n'
-    )
-    assert said.out.endswith('out: 2 pairs of 1 bag\n')
-    assert names_noted(tmp_path / 'out') == ['good']
-
-
-def names_noted(out: Path) -> list[str]:
-    return sorted(path.stem for path in out.glob('bags/*.name'))
-
-
-def test_nothing_is_written_when_no_bag_can_be_extracted(tmp_path: Path) -> None:
-    (tmp_path / 'text.mcap').write_text('no bag')
-    bags = [tmp_path / 'nowhere', tmp_path / 'text.mcap', good_bag(tmp_path / 'good', 2)]
-    out = tmp_path / 'out'
-    assert main(['extract', *map(str, bags), str(out), '--rgb', '/not_in_it']) == 2
-    assert not out.exists()
-
-
-def test_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
-    (tmp_path / 'out').write_text('mine')
-    with pytest.raises(DataError, match=r'out: expected an empty folder .*, got a file\.'):
-        run(tmp_path / 'out', good_bag(tmp_path / 'b', 1))
-
-
 def test_bag_that_was_cut_off_gives_what_is_whole_and_a_warning(tmp_path: Path) -> None:
     bag = good_bag(tmp_path / 'b', 40)
     (bag / 'metadata.yaml').unlink()
@@ -315,26 +181,3 @@ def test_bag_that_was_cut_off_gives_what_is_whole_and_a_warning(tmp_path: Path) 
     assert len(report.warnings) == len(set(report.warnings)) == 2
     assert 'has no metadata.yaml' in report.warnings[0]
     assert 'ends early' in report.warnings[1]
-
-
-def test_other_configuration_is_refused_in_the_same_folder(tmp_path: Path) -> None:
-    bag = good_bag(tmp_path / 'b', 2)
-    run(tmp_path / 'out', bag, every='2')
-    with pytest.raises(DataError, match=r'was extracted with every 2\. Give the same, or another'):
-        run(tmp_path / 'out', bag, every='3')
-
-
-def test_folder_with_other_files_is_refused(tmp_path: Path) -> None:
-    (tmp_path / 'thesis.tex').touch()
-    with pytest.raises(DataError, match='expected an empty folder or one of m3l extract'):
-        run(tmp_path, tmp_path / 'b')
-
-
-def test_wrong_values_are_all_named() -> None:
-    with pytest.raises(ConfigError) as refusal:
-        ExtractConfig(every='often', distinct=-1, sharpness=1)
-    assert str(refusal.value) == (
-        "every: expected pairs such as 5 or seconds such as 0.5s, got 'often'; "
-        'distinct: expected gray levels of 0 to 255, got -1; '
-        'sharpness: expected at least 0 and below 1, got 1.'
-    )
