@@ -1,4 +1,4 @@
-"""Replays as a person starts them, without pictures."""
+"""Replays as a person starts them, without pictures, and what they leave behind."""
 
 from __future__ import annotations
 
@@ -16,3 +16,12 @@ def replay(*arguments: object) -> int:
 
 def summary_of(out: Path) -> dict:
     return json.loads((out / 'summary.json').read_text())
+
+
+def records(folder: Path) -> list[dict]:
+    lines = (folder / 'records.jsonl').read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def frames(folder: Path) -> list[dict]:
+    return [record for record in records(folder) if record['type'] == 'frame']
