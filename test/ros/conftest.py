@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from node_harness import Camera, Watcher
+    from node_harness import Camera, SegmentProcess, Watcher
 
 
 def pytest_report_header() -> str:
@@ -90,3 +90,12 @@ def watcher() -> Iterator[Watcher]:
 
     with Watcher() as watcher:
         yield watcher
+
+
+@pytest.fixture
+def node(tmp_path: Path, model: Path) -> Iterator[SegmentProcess]:
+    """The node with the tiny network, as a process."""
+    from node_harness import segment
+
+    with segment(tmp_path, model=model) as process:
+        yield process

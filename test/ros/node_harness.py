@@ -13,7 +13,7 @@ import time
 from typing import Any, TYPE_CHECKING
 
 from builtin_interfaces.msg import Time
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 import numpy as np
@@ -303,3 +303,13 @@ def set_parameter(watcher: Watcher, name: str, value: object) -> tuple[bool, str
 
 def stamp_of(message: Any) -> tuple[int, int]:
     return message.header.stamp.sec, message.header.stamp.nanosec
+
+
+def is_error(status: Any) -> bool:
+    return status.level == DiagnosticStatus.ERROR
+
+
+def count_bad(watcher: Watcher) -> int:
+    status = watcher.diagnostics.get('engine')
+    values = status.values if status else ()
+    return sum(int(item.value) for item in values if item.key.startswith('bad: '))

@@ -108,7 +108,7 @@ def test_loop_goes_on_or_jumps_until_told_to_end(
     [
         (['--topics', 'labels'], 'expected a topic of labels images, got '),
         (['--topics', '/none'], 'expected the topic /none, got '),
-        (['--rate', '0'], '--rate: expected more than 0, got 0.0.'),
+        (['--rate', '0'], '--rate: expected a number above 0, got 0.'),
         (['--drop', 'depth:6s..3s'], '--drop: expected TOPIC:FROM..TO in seconds, got '),
     ],
 )

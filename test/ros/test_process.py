@@ -19,7 +19,8 @@ from m3l_perception.process import run_node
 
 def make_node():
     print('busy', flush=True)
-    time.sleep(3600)
+    while True:  # A signal that comes just before a sleep does not end it.
+        time.sleep(0.01)
 
 sys.exit(run_node(make_node, sys.argv))
 """

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from array import array
+from itertools import cycle
 import random
 from typing import Any, TYPE_CHECKING
 
 from node_harness import (
     calibration,
+    count_bad,
+    DEPTH_SIZE,
     FRAME_ID,
     image_message,
+    RGB_SIZE,
     segment,
     SegmentProcess,
     values_of,
+    wait_until,
 )
 import numpy as np
 import pytest
@@ -27,12 +33,6 @@ if TYPE_CHECKING:
     from node_harness import Camera, Watcher
 
 DAMAGES = 40
-
-
-@pytest.fixture
-def node(tmp_path: Path, model: Path) -> Iterator[SegmentProcess]:
-    with segment(tmp_path, model=model) as process:
-        yield process
 
 
 def damaged(data: bytes) -> Iterator[bytes]:
@@ -174,3 +174,52 @@ def test_middleware_that_refuses_a_message_ends_nothing(
     watcher.wait_for_masks(2)
     assert 'middleware: no message' in node.log
     assert node.end() == 0
+
+
+def lying_step(image: Image) -> None:
+    image.step = 1
+
+
+def short_data(image: Image) -> None:
+    image.data = array('B', b'x')
+
+
+def huge_size(image: Image) -> None:
+    image.height = image.width = image.step = 2**32 - 1
+
+
+def unknown_encoding(image: Image) -> None:
+    image.encoding = 'yuv9000'
+
+
+def no_pixels(image: Image) -> None:
+    image.height = image.width = image.step = 0
+
+
+def test_damaged_images_are_counted_and_end_nothing(
+    camera: Camera, watcher: Watcher, node: SegmentProcess
+) -> None:
+    watcher.wait_for_mode('RGBD')
+    kinds = cycle((lying_step, short_data, huge_size, unknown_encoding, no_pixels))
+    camera.bad = dict.fromkeys(Modality, lambda image: next(kinds)(image))
+    wait_until(lambda: count_bad(watcher) > 20, 'counted frames')
+    camera.bad = {}
+    watcher.wait_for_masks(5)
+    assert node.process.poll() is None
+    node.wait_for_log('color image: expected ')
+
+
+@pytest.mark.usefixtures('node')
+@pytest.mark.parametrize(
+    ('damaged', 'used', 'size'),
+    [(Modality.DEPTH, 'rgb', RGB_SIZE), (Modality.RGB, 'depth', DEPTH_SIZE)],
+)
+def test_good_image_of_a_pair_is_labeled_when_the_other_is_damaged(
+    camera: Camera, watcher: Watcher, damaged: Modality, used: str, size: tuple[int, int]
+) -> None:
+    watcher.wait_for_mode('RGBD')
+    camera.bad = {damaged: short_data}
+    wait_until(lambda: watcher.frames and watcher.frames[-1]['used'] == used, f'a {used} frame')
+    mask = watcher.wait_for_masks(2)[-1]
+    assert (mask.height, mask.width) == size
+    assert 'expected' in watcher.frames[-1]['problem']

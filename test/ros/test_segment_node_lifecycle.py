@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lifecycle_msgs.msg import Transition
-from node_harness import change, segment, state, wait_until
+from node_harness import change, is_error, segment, state, wait_until
 import pytest
 
 if TYPE_CHECKING:
@@ -114,3 +114,48 @@ def test_input_that_is_refused_leaves_no_other_open(
         assert state(watcher) == 'inactive'
         assert 'activate: ' in node.log
         assert watcher.node.count_subscribers('/rgb/image') == 0
+
+
+@pytest.mark.parametrize('path', ['/no/such.onnx', '~no-such-user/b0.onnx'])
+def test_missing_model_leaves_the_node_unconfigured_with_an_error(
+    tmp_path: Path, watcher: Watcher, path: str
+) -> None:
+    with segment(tmp_path, model=path, unpaird='rgb') as node:
+        status = watcher.wait_for_diagnostic('engine', is_error)
+        said = f'model: expected the path of an exported network, got {path}'
+        assert status.message.startswith(said)
+        assert said in node.log
+        assert 'unpaird: no such parameter, ignored. Did you mean unpaired?' in node.log
+        assert state(watcher) == 'unconfigured'
+
+
+@pytest.mark.usefixtures('camera')
+def test_model_that_cannot_be_loaded_leaves_the_node_inactive_with_an_error(
+    tmp_path: Path, watcher: Watcher
+) -> None:
+    broken = tmp_path / 'broken.onnx'
+    broken.write_bytes(b'no network')
+    with segment(tmp_path, model=broken) as node:
+        status = watcher.wait_for_diagnostic('engine', is_error)
+        assert str(broken) in status.message
+        wait_until(lambda: state(watcher) == 'inactive', 'the inactive state')
+        assert node.process.poll() is None
+        assert 'Traceback' not in node.log
+
+
+@pytest.mark.usefixtures('camera')
+def test_lifecycle_can_be_walked_up_and_down(
+    tmp_path: Path, model: Path, watcher: Watcher
+) -> None:
+    with segment(tmp_path, model=model, autostart=False):
+        for _ in range(2):
+            assert state(watcher) == 'unconfigured'
+            change(watcher, Transition.TRANSITION_CONFIGURE)
+            for _ in range(2):
+                change(watcher, Transition.TRANSITION_ACTIVATE)
+                watcher.wait_for_mode('RGBD')
+                watcher.wait_for_masks(2)
+                change(watcher, Transition.TRANSITION_DEACTIVATE)
+            change(watcher, Transition.TRANSITION_CLEANUP)
+        change(watcher, Transition.TRANSITION_UNCONFIGURED_SHUTDOWN)
+        assert state(watcher) == 'finalized'

@@ -25,16 +25,9 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from m3l_core.frames import Modality
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from node_harness import Camera
-
-
-@pytest.fixture
-def node(tmp_path: Path, model: Path) -> Iterator[SegmentProcess]:
-    with segment(tmp_path, model=model) as process:
-        yield process
 
 
 @pytest.mark.usefixtures('node', 'camera')
