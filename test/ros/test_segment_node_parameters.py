@@ -40,7 +40,7 @@ def test_settings_of_the_stream_change_without_starting_over(watcher: Watcher) -
     watcher.wait_for_mode('RGBD')
     watcher.wait_for_diagnostic('rgb', lambda status: int(values_of(status)['received']) > 20)
     modes, before = list(watcher.modes), received()
-    settings = {'stale_after': 0.4, 'pair_wait': 0.1, 'recovery_time': 0.7, 'unpaired': 'rgb'}
+    settings = {'stale_after': 4.0, 'pair_wait': 0.1, 'recovery_time': 0.7, 'unpaired': 'rgb'}
     for name, value in settings.items():
         assert set_parameter(watcher, name, value) == (True, '')
     watcher.diagnostics.clear()
