@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def test_two_threads_may_write_one_file_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    both_have_written = Barrier(2, timeout=10)
+    both_have_written = Barrier(2, timeout=300)
     monkeypatch.setattr(os, 'fsync', lambda _: both_have_written.wait())
     path = tmp_path / 'file'
     contents = (b'a' * 1000, b'b' * 1000)

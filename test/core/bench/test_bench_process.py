@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from m3l_core.bench import process
 from m3l_core.bench.process import WorkerProcess
 from m3l_core.bench.worker import Worker
 from m3l_core.errors import EngineError
@@ -71,11 +72,12 @@ def test_gpu_that_torch_cannot_measure_is_no_reason_to_fail(
     assert worker.rates() == {'operations': None, 'bytes': None}
 
 
-def test_process_ends_with_its_block(tmp_path: Path) -> None:
+def test_process_ends_with_its_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, '_PATIENCE_S', 300)  # by itself, however slow the machine
     with WorkerProcess(**settings(tmp_path / 'no.onnx')) as worker:
         worker.ask('memory')
-        process: subprocess.Popen[str] = worker._process
-    assert process.returncode == 0
+        started: subprocess.Popen[str] = worker._process
+    assert started.returncode == 0
 
 
 def test_process_ends_when_the_block_is_interrupted(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def test_a_data_set_that_goes_leaves_its_room_to_others() -> None:
 
 
 def test_a_sample_that_two_threads_read_at_once_takes_room_once() -> None:
-    both = threading.Barrier(2, timeout=10)
+    both = threading.Barrier(2, timeout=300)
 
     def read(index: int) -> Sample:
         both.wait()

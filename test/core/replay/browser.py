@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 NAMES = ('chromium', 'chromium-browser', 'google-chrome', 'chrome', 'headless_shell')
 
-_TIMEOUT_S = 60.0
+_TIMEOUT_S = 300.0
 
 
 def find_browser() -> str | None:

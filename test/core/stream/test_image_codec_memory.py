@@ -83,7 +83,7 @@ def test_bombs_are_refused_before_their_memory_is_taken() -> None:
         cwd=Path(__file__).parent,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert result.stdout.splitlines() == [f'{name} refused' for name in NAMES], result.stderr
