@@ -9,7 +9,8 @@ from pathlib import Path
 import signal
 import subprocess
 import sys
-from threading import Event, Thread
+from threading import Event, main_thread, Thread
+from traceback import walk_stack
 from typing import IO, TYPE_CHECKING
 
 import pytest
@@ -38,11 +39,15 @@ def test_force_builds_although_it_waited_for_who_only_opens(builder: Builder) ->
     thread = Thread(target=lambda: builder.obtain(force=True))
     with builder.store.file.unchanging():
         thread.start()
-        while not builder.said:
-            thread.join(0.01)
+        wait_until_it_waits(builder, thread)
         assert 'waiting for another process' in builder.said[0]
     thread.join()
     assert builder.toolkit.builds == 2
+
+
+def wait_until_it_waits(builder: Builder, thread: Thread) -> None:
+    while thread.is_alive() and not builder.said:
+        thread.join(0.01)
 
 
 def test_folder_without_locks_is_named(builder: Builder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,9 +64,10 @@ def test_interrupted_build_stops_at_its_next_step(model: Path, tmp_path: Path) -
     is_canceled: list[bool] = []
 
     def interrupt(watcher: Watcher) -> None:
-        Event().wait(0.1)  # by now the main thread waits for the build
+        while 'result' not in functions_of(main_thread()):  # it does not wait for the build yet
+            Event().wait(0.01)
         os.kill(os.getpid(), signal.SIGINT)
-        for _ in range(1000):
+        for _ in range(30000):
             if watcher.is_canceled:
                 break
             Event().wait(0.01)
@@ -73,6 +79,12 @@ def test_interrupted_build_stops_at_its_next_step(model: Path, tmp_path: Path) -
         builder.obtain()
     assert is_canceled == [True]
     assert suffixes(builder.folder) == ['.lock']
+
+
+def functions_of(thread: Thread) -> list[str]:
+    """Return the names of the functions that a thread is in."""
+    frame = sys._current_frames().get(thread.ident or 0)
+    return [at.f_code.co_name for at, _ in walk_stack(frame)]
 
 
 @contextmanager
@@ -123,8 +135,7 @@ def test_second_builder_waits_and_takes_what_the_first_built(
         engines: list[Engine] = []
         thread = Thread(target=lambda: engines.append(builder.obtain(force=force)))
         thread.start()
-        while not builder.said:
-            thread.join(0.01)
+        wait_until_it_waits(builder, thread)
         assert builder.said == [
             f'{builder.store.file.path.name}: waiting for another process that builds or opens it'
         ]
