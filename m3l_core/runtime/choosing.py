@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol, TYPE_CHECKING
 
 from m3l_core.errors import EngineError, M3lError
+from m3l_core.runtime.engine import importing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,7 +75,8 @@ def open_best(path: Path, open_with: OpenWith, warn: Callable[[str], None]) -> E
 def _expect_cuda() -> None:
     if find_spec('torch') is None:
         raise EngineError('torch is not installed.')
-    from m3l_core.runtime.torch_engine import has_cuda
+    with importing('torch'):
+        from m3l_core.runtime.torch_engine import has_cuda
 
     if not has_cuda():
         raise EngineError('torch sees no usable GPU.')

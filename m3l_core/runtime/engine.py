@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import Literal, Protocol, TYPE_CHECKING
 
 import numpy as np
 
-from m3l_core.errors import expect_array
+from m3l_core.errors import EngineError, expect_array, missing_module
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from m3l_core.model_card import ModelCard
@@ -80,3 +83,21 @@ def expect_inputs(
     expect_array('rgb', rgb, (1, height, width, 3), np.uint8, hint=hint)
     expect_array('depth', depth, (1, height, width), np.float32, hint=hint)
     expect_array('present', present, (1, 2), np.float32)
+
+
+@contextmanager
+def importing(backend: str) -> Iterator[None]:
+    """Tell in one line why the library of a back end cannot be imported.
+
+    Raises:
+        EngineError: If it is not installed, or something below it is missing or does not fit.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise EngineError(str(missing_module(error, f'the {backend} engine'))) from error
+    except (ImportError, OSError) as error:  # such as a wheel that was made for another CUDA
+        raise EngineError(
+            f'the {backend} engine: {backend} is installed, but cannot be loaded: '
+            f'{" ".join(str(error).split()).rstrip(".")}. Install it again.'
+        ) from error

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args, TYPE_CHECKING
 
-from m3l_core.errors import EngineError, missing_module, ModelError
+from m3l_core.errors import EngineError, ModelError
 from m3l_core.runtime.choosing import open_best
-from m3l_core.runtime.engine import Backend, Precision, PRECISIONS
+from m3l_core.runtime.engine import Backend, importing, Precision, PRECISIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,12 +83,9 @@ class _Request:
     def open_with(self, backend: str, *, may_build: bool = True) -> Engine:
         """Open the file with one back end."""
         _expect_choice(f'precision with backend {backend}', self.precision, PRECISIONS[backend])
-        try:
-            if backend == 'tensorrt':
-                return self._with_tensorrt(may_build=may_build)
-            return self._with_openvino() if backend == 'openvino' else self._with_torch()
-        except ModuleNotFoundError as error:
-            raise EngineError(str(missing_module(error, f'the {backend} engine'))) from error
+        if backend == 'tensorrt':
+            return self._with_tensorrt(may_build=may_build)
+        return self._with_openvino() if backend == 'openvino' else self._with_torch()
 
     def _with_tensorrt(self, *, may_build: bool) -> Engine:
         from m3l_core.runtime.tensorrt_building import open_tensorrt
@@ -103,7 +100,8 @@ class _Request:
         )
 
     def _with_openvino(self) -> Engine:
-        from m3l_core.runtime.openvino_engine import OpenVinoEngine
+        with importing('openvino'):
+            from m3l_core.runtime.openvino_engine import OpenVinoEngine
 
         return OpenVinoEngine(
             self.path,
@@ -115,7 +113,8 @@ class _Request:
         )
 
     def _with_torch(self) -> Engine:
-        from m3l_core.runtime.torch_engine import TorchEngine
+        with importing('torch'):
+            from m3l_core.runtime.torch_engine import TorchEngine
 
         return TorchEngine(
             self.path, precision=self.precision, threads=self.threads, warn=self.warn
