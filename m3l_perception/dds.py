@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,3 +41,13 @@ def profile_environment(choice: str, environment: Mapping[str, str]) -> dict[str
     if not uses_fast_dds or not environment.keys().isdisjoint(PROFILE_VARIABLES):
         return {}
     return {profile_variable(environment): str(profile.resolve())}
+
+
+def use_profile() -> None:
+    """Let Fast DDS find, in this process, the profile that was chosen; before rclpy starts.
+
+    Raises:
+        ConfigError: If the choice names no file.
+    """
+    choice = os.environ.get(CHOICE_VARIABLE, 'shipped')
+    os.environ.update(profile_environment(choice, os.environ))

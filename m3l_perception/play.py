@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from contextlib import closing, suppress
 from importlib import import_module
-import os
+import math
 from pathlib import Path
 import signal
 import sys
@@ -14,7 +14,7 @@ from typing import Any, NoReturn, TYPE_CHECKING
 
 from m3l_core.errors import BagError, M3lError, missing_module
 from m3l_perception.cdr_stamp import with_stamp
-from m3l_perception.dds import profile_environment
+from m3l_perception.dds import use_profile
 from m3l_perception.timeline import Drop, Timeline
 
 if TYPE_CHECKING:
@@ -90,8 +90,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Play until the end of the bag; Ctrl-C or SIGTERM ends it at any time, as it should."""
     from m3l_core.bags.reading import Bag
 
-    if not arguments.rate > 0:
-        raise M3lError(f'--rate: expected more than 0, got {arguments.rate}.')
+    if not 0 < arguments.rate < math.inf:
+        raise M3lError(f'--rate: expected a number above 0, got {arguments.rate:g}.')
+    if arguments.origin is not None and not math.isfinite(arguments.origin):
+        raise M3lError(f'--origin: expected a time in seconds, got {arguments.origin:g}.')
     drops = [Drop.parse(text) for text in arguments.drop]
     signal.signal(signal.SIGTERM, _interrupt)
     with Bag(arguments.bag) as bag:
@@ -138,7 +140,7 @@ class Player:
     def __init__(
         self, bag: Bag, topics: list[str], drops: list[Drop], ros_args: list[str]
     ) -> None:
-        os.environ.update(profile_environment('shipped', os.environ))
+        use_profile()
         try:
             import rclpy
             from rclpy.signals import SignalHandlerOptions

@@ -17,7 +17,7 @@ from rclpy.utilities import remove_ros_args
 
 from m3l_core.errors import M3lError
 from m3l_perception.compat import middleware_error
-from m3l_perception.dds import CHOICE_VARIABLE, profile_environment
+from m3l_perception.dds import use_profile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,8 +51,7 @@ def run_node(make_node: Callable[[], SegmentNode], arguments: list[str]) -> int:
     # Ctrl-C is anyway, ends the wait for good.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        choice = os.environ.get(CHOICE_VARIABLE, 'shipped')
-        os.environ.update(profile_environment(choice, os.environ))
+        use_profile()
         _start_ros(arguments)
         is_ros_up = True
         node = _make(make_node)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from importlib import metadata
-import os
 import time
 from typing import Any, TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from m3l_core.bags.topics import base_and_transport, guess_among, RgbdTopics
-from m3l_perception.dds import CHOICE_VARIABLE, profile_environment
+from m3l_perception.dds import use_profile
 from m3l_perception.doctor import graph_queries
 from m3l_perception.doctor.asking import Diagnostics, Patient
 from m3l_perception.doctor.content import described
@@ -43,8 +42,7 @@ def listen(*, seconds: float, rgb: str | None, depth: str | None, node_name: str
         depth: Depth topic, likewise.
         node_name: Full name of the node; None takes the first one called m3l_segment.
     """
-    choice = os.environ.get(CHOICE_VARIABLE, 'shipped')
-    os.environ.update(profile_environment(choice, os.environ))
+    use_profile()
     # Python's own Ctrl-C ends the wait at once.
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     try:
