@@ -60,6 +60,18 @@ def no_publisher_events() -> Any:  # noqa: ANN401
     return PublisherEventCallbacks(use_default_callbacks=False)
 
 
+def with_message_info(callback: Callable[[Any, Any], None]) -> Callable[..., None]:
+    """Return the callback of a subscription that is to be told when each message was published.
+
+    It is called with the message and rclpy's info of it; Humble has none, and passes `{}`.
+    """
+    from rclpy.subscription import Subscription
+
+    if hasattr(Subscription, 'CallbackType'):  # Iron and later count the arguments
+        return callback
+    return lambda message: callback(message, {})
+
+
 def middleware_error() -> type[Exception]:
     """Return what rclpy raises when the middleware fails, which it exports nowhere."""
     from rclpy.impl.implementation_singleton import rclpy_implementation

@@ -22,6 +22,7 @@ from m3l_core.errors import FrameError
 from m3l_core.frames import Modality, RgbdFrame
 from m3l_core.metrics import ConfusionMatrix
 from m3l_core.stream.decoding import decode
+from m3l_perception.compat import with_message_info
 from m3l_perception.demo.score import ImageRecord, MaskRecord, ModeRecord
 
 if TYPE_CHECKING:
@@ -126,7 +127,8 @@ class Recorder:
                 if (topic or '').rpartition('/')[2].startswith('compressed')
                 else Image
             )
-            self._node.create_subscription(kind, topic, partial(self._on_image, modality), _QOS)
+            on_image = with_message_info(partial(self._on_image, modality))
+            self._node.create_subscription(kind, topic, on_image, _QOS)
         if topics.labels is not None:
             self._node.create_subscription(Image, topics.labels, self._on_truth, _QOS)
         create = self._node.create_subscription
@@ -143,7 +145,8 @@ class Recorder:
 
     def _on_image(self, modality: Modality, message: Any, info: Any) -> None:  # noqa: ANN401
         now = time.monotonic()
-        published_s = now - (time.time_ns() - info['source_timestamp']) / 1e9
+        sent_ns = info.get('source_timestamp') or time.time_ns()
+        published_s = now - (time.time_ns() - sent_ns) / 1e9
         with self._lock:
             stamp_ns = _stamp_ns(message)
             self.recording.images[modality].append(ImageRecord(stamp_ns, published_s, now))
