@@ -11,6 +11,7 @@ more has failed, whatever it raises.
 from __future__ import annotations
 
 from collections import Counter, deque
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 import math
@@ -140,12 +141,13 @@ class Inference:
             self._fail(error)
         finally:
             if self.segmenter is not None:
-                self.segmenter.engine.close()
+                with suppress(EngineError):  # of a device that is gone, as was told already
+                    self.segmenter.engine.close()
 
     def _fail(self, error: Exception) -> None:
         was_ready = self.state is EngineState.READY
-        self.state = EngineState.FAILED
         self.problem = str(error) if isinstance(error, M3lError) else repr(error)
+        self.state = EngineState.FAILED  # last: whoever sees it looks for the problem
         if not self._inbox.is_closed:
             self._listener.on_failed(self.problem, was_ready=was_ready)
 
