@@ -13,6 +13,7 @@ from typing import NoReturn, TYPE_CHECKING
 import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.task import Future
 from rclpy.utilities import remove_ros_args
 
 from m3l_core.errors import M3lError
@@ -116,10 +117,16 @@ def _spin(node: SegmentNode) -> None:
     Fast DDS drops bytes that are no message; others tell rclpy, which would end the spin.
     """
     refused = middleware_error()
-    # rclpy returns, rather than raises, when the context ends while a callback runs.
-    while rclpy.ok() and not node.failed.done():
+    # A future for each spin, as each adds a callback to its own for good.
+    over: Future[None] = Future()
+    node.failed.add_done_callback(lambda _: over.set_result(None))
+    while True:
+        over = Future()
+        # rclpy returns, rather than raises, when the context ends while a callback runs.
+        if node.failed.done() or not rclpy.ok():
+            return
         try:
-            rclpy.spin_until_future_complete(node, node.failed)
+            rclpy.spin_until_future_complete(node, over)
         except refused as error:
             if not rclpy.ok():
                 raise
