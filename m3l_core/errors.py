@@ -53,6 +53,7 @@ _EXTRA_OF_MODULE = {
     'tensorrt': 'tensorrt',
     'pycuda': 'tensorrt',
     'rosbags': 'bags',
+    'backports': 'bags',
     'mujoco': 'rooms',
     'rclpy': 'ros',
     'ray': 'ray',

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any, Protocol, TYPE_CHECKING
 
 from m3l_core.bags.raw import RawMessage
 from m3l_core.bags.torn_mcap import MCAP_MAGIC, mcap_messages
 from m3l_core.bags.torn_ros1 import ROS1_MAGIC, ros1_messages
 from m3l_core.bags.torn_sqlite import SQLITE_MAGIC, sqlite_messages, write_ahead_log
+from m3l_core.bags.zstd import plain_message
 from m3l_core.errors import BagError, M3lError, missing_module
 
 if TYPE_CHECKING:
@@ -90,7 +92,8 @@ class Finished:
         if not connections:  # which rosbags takes for all of them
             return
         for connection, receive_ns, data in self._reader.messages(connections):
-            yield RawMessage(connection.topic, connection.msgtype, receive_ns, data)
+            cdr = plain_message(data) if self._reader.is2 else data
+            yield RawMessage(connection.topic, connection.msgtype, receive_ns, cdr)
 
     def deserialize(self, data: bytes, type_name: str) -> Any:  # noqa: ANN401
         """Return the message in the bytes."""
@@ -120,7 +123,7 @@ class Torn:
         counts: Counter[tuple[str, str]] = Counter()
         self._ends: dict[str, int] = {}
         self.start_ns = self.end_ns = 0
-        for message in self.messages(None):
+        for message in self._messages(path, None):
             at_ns, topic = message.receive_ns, message.topic
             counts[topic, message.type] += 1
             self._ends[topic] = max(at_ns, self._ends.get(topic, 0))
@@ -134,7 +137,10 @@ class Torn:
 
     def messages(self, topics: Collection[str] | None) -> Iterator[RawMessage]:
         """Yield messages about in the order of receipt."""
-        return self._messages(self._path, topics)
+        messages = self._messages(self._path, topics)
+        if self._is_ros1:
+            return messages
+        return (replace(raw, data=plain_message(raw.data)) for raw in messages)
 
     def deserialize(self, data: bytes, type_name: str) -> Any:  # noqa: ANN401
         """Return the message in the bytes."""

@@ -10,6 +10,7 @@ import struct
 from typing import BinaryIO, TYPE_CHECKING
 
 from m3l_core.bags.raw import RawMessage
+from m3l_core.bags.zstd import zstd
 from m3l_core.errors import BagError, missing_module
 
 if TYPE_CHECKING:
@@ -93,9 +94,7 @@ def _decompressed(data: memoryview, compression: str) -> bytes | memoryview:
 
             return bytes(frame.LZ4FrameDecompressor().decompress(data))
         if compression == 'zstd':
-            from backports.zstd import ZstdDecompressor
-
-            return bytes(ZstdDecompressor().decompress(data))
+            return bytes(zstd().ZstdDecompressor().decompress(data))
     except ModuleNotFoundError as error:
         raise missing_module(error, f'Reading {compression} chunks') from error
     except Exception:  # whatever a codec raises on damage: what is lost is lost

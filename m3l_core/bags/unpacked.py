@@ -8,6 +8,7 @@ import tempfile
 from typing import BinaryIO, TYPE_CHECKING
 
 from m3l_core.bags.storage import PACKED
+from m3l_core.bags.zstd import zstd
 from m3l_core.errors import BagError, missing_module
 
 if TYPE_CHECKING:
@@ -52,16 +53,16 @@ class Unpacked:
 def _plain(packed: BinaryIO) -> Iterator[bytes]:
     """Yield what a file unpacks to, as far as it can be had."""
     try:
-        from backports.zstd import ZstdDecompressor, ZstdError
+        module = zstd()
     except ModuleNotFoundError as error:
         raise missing_module(error, f'Reading {PACKED} files') from error
-    decompressor = ZstdDecompressor()
+    decompressor = module.ZstdDecompressor()
     while data := packed.read(_BLOCK):
         while data:
             try:
                 yield decompressor.decompress(data)
-            except ZstdError:  # What is missing is noticed when the plain file is read.
+            except module.ZstdError:  # What is missing is noticed when the plain file is read.
                 return
             data = b''
             if decompressor.eof:  # One frame may follow another.
-                data, decompressor = decompressor.unused_data, ZstdDecompressor()
+                data, decompressor = decompressor.unused_data, module.ZstdDecompressor()
