@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 import os
 import signal
 import subprocess
@@ -36,8 +37,10 @@ PERIOD_S = 0.05
 RGB_SIZE, DEPTH_SIZE = (120, 160), (60, 80)
 FALLBACK_SIZE = (45, 60)
 FRAME_ID, FALLBACK_FRAME_ID = 'color_optical_frame', 'depth_optical_frame'
-PATIENCE_S = 60.0
-"""How long a test waits for what comes within a second on an idle machine; others are busy."""
+PATIENCE_S = 300.0
+"""How long a test waits for what comes within seconds on an idle machine; others are busy."""
+
+_ANSWER_S = 5.0
 
 
 class Node:
@@ -67,6 +70,7 @@ class Camera(Node):
     """Publishes color and depth at 20 Hz; each can be stopped, or replaced by a bad message.
 
     Both move from image to image. Another depth, not registered to color, comes when asked for.
+    Images for which the machine had no time are never made, as a camera's.
     """
 
     def __init__(self) -> None:
@@ -100,6 +104,13 @@ class Camera(Node):
         self._source.join()
         super().__exit__(*exception)
 
+    @property
+    def rate_hz(self) -> float:
+        """How often images came of late."""
+        stamps_s = [sec + nanosec / 1e9 for sec, nanosec in list(self.stamps[Modality.RGB])]
+        last_s = sorted(stamps_s)[-32:]
+        return (len(last_s) - 1) / (last_s[-1] - last_s[0])
+
     def start_clock(self, at_s: float) -> None:
         """Publish a simulated clock that shows `at_s` now and runs on."""
         self._clock_ahead_s = at_s - time.monotonic()
@@ -111,7 +122,7 @@ class Camera(Node):
     def _publish_all(self) -> None:
         due = time.monotonic()
         while not self._stop.wait(max(0.0, due - time.monotonic())):
-            due += PERIOD_S
+            due = max(due + PERIOD_S, time.monotonic())
             stamp = self.node.get_clock().now().to_msg()
             if self._is_clock_dead:
                 self.node.destroy_publisher(self._clock)  # without effect when it is gone
@@ -160,8 +171,30 @@ def calibration(size: tuple[int, int], frame_id: str) -> CameraInfo:
     return info
 
 
+@dataclass(frozen=True)
+class Label:
+    """A mask, and what the node said of it in its status."""
+
+    mask: Image
+    said: dict[str, str]
+
+    @property
+    def used(self) -> str:
+        return self.said['used']
+
+    @property
+    def stamp(self) -> tuple[int, int]:
+        return stamp_of(self.mask)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.mask.height, self.mask.width
+
+
 class Watcher(Node):
     """Records what the node publishes.
+
+    A slow machine may lose any message, and lets those of one topic overtake those of another.
 
     Args:
         listens: Also to what is made from labels; else to the mode and diagnostics alone.
@@ -172,9 +205,10 @@ class Watcher(Node):
         self.masks: list[Image] = []
         self.confidences: list[Image] = []
         self.infos: list[CameraInfo] = []
-        self.frames: list[dict[str, str]] = []
         self.modes: list[str] = []
         self.diagnostics: dict[str, Any] = {}
+        self._said: dict[tuple[int, int, str], dict[str, str]] = {}
+        self._clients: dict[str, Any] = {}
         latched = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         subscribe = self.node.create_subscription
         if listens:
@@ -192,7 +226,7 @@ class Watcher(Node):
         return messages
 
     def _on_status(self, message: DiagnosticArray) -> None:
-        self.frames.append(values_of(message.status[0]))
+        self._said[_key_of(message)] = values_of(message.status[0])
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         self.diagnostics |= {status.name.split(': ')[-1]: status for status in message.status}
@@ -206,6 +240,27 @@ class Watcher(Node):
         wait_until(lambda: len(self.masks) >= before + count, f'{count} masks')
         return self.masks[before : before + count]
 
+    def labels(self, first: int = 0) -> list[Label]:
+        """Return all masks from the `first` on, but those whose status is lost or yet to come."""
+        masks = ((mask, self._said.get(_key_of(mask))) for mask in self.masks[first:])
+        return [Label(mask, said) for mask, said in masks if said is not None]
+
+    def wait_for_labels(
+        self, what: str, holds: Callable[[Label], bool], count: int = 1
+    ) -> list[Label]:
+        """Return `count` labels that are as told, of masks that come from now on."""
+        before = len(self.masks)
+
+        def found() -> list[Label]:
+            return [label for label in self.labels(before) if holds(label)]
+
+        wait_until(
+            lambda: len(found()) >= count,
+            f'{count} labels {what}',
+            lambda: [self.modes, *list(self._said.values())[-5:]],
+        )
+        return found()[:count]
+
     def wait_for_diagnostic(self, name: str, holds: Callable[[Any], bool]) -> Any:
         """Return the diagnostic status `name` once it is as told."""
         wait_until(
@@ -217,11 +272,33 @@ class Watcher(Node):
 
     def call(self, service_type: Any, name: str, request: Any) -> Any:
         """Return the answer of a service of the node."""
-        client = self.node.create_client(service_type, f'/m3l_segment/{name}')
-        assert client.wait_for_service(PATIENCE_S)
-        future = client.call_async(request)
+        if name not in self._clients:
+            self._clients[name] = self._client(service_type, name)
+            self._wait_until_known()
+        future = self._clients[name].call_async(request)
         wait_until(future.done, f'an answer from {name}')
         return future.result()
+
+    def _client(self, service_type: Any, name: str) -> Any:
+        client = self.node.create_client(service_type, f'/m3l_segment/{name}')
+        assert client.wait_for_service(PATIENCE_S)
+        return client
+
+    def _wait_until_known(self) -> None:
+        """Wait until the node knows all clients: what one asks before is done, but not answered.
+
+        It learns of them in the order in which they were made.
+        """
+        last = self._client(GetState, 'get_state')
+
+        def is_answered() -> bool:
+            future = last.call_async(GetState.Request())
+            end = time.monotonic() + _ANSWER_S
+            while not future.done() and time.monotonic() < end:
+                time.sleep(0.01)
+            return bool(future.done())
+
+        wait_until(is_answered, 'an answer from get_state')
 
 
 class SegmentProcess:
@@ -276,7 +353,7 @@ def wait_until(
     end = time.monotonic() + patience_s
     while not holds():
         assert time.monotonic() < end, f'no {what} within {patience_s} s {seen()}'
-        time.sleep(0.01)
+        time.sleep(0.02)
 
 
 def values_of(status: Any) -> dict[str, str]:
@@ -303,6 +380,14 @@ def set_parameter(watcher: Watcher, name: str, value: object) -> tuple[bool, str
 
 def stamp_of(message: Any) -> tuple[int, int]:
     return message.header.stamp.sec, message.header.stamp.nanosec
+
+
+def _key_of(message: Any) -> tuple[int, int, str]:
+    return *stamp_of(message), message.header.frame_id
+
+
+def is_pair(label: Label) -> bool:
+    return label.used == 'rgb+depth'
 
 
 def is_error(status: Any) -> bool:
