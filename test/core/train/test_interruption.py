@@ -41,65 +41,67 @@ def _interrupts() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
-def train_with_ctrl_c(
-    images: Path, out: Path, monkeypatch: pytest.MonkeyPatch, *, at: int, times: int
-) -> int:
-    """Run the command; press Ctrl-C so often as batch `at`, counted from 0, is handed over."""
+class Run:
+    """A training that gets Ctrl-C."""
 
-    def track(batches: Iterable[Batch], _done: int, _total: int) -> Iterator[Batch]:
-        for number, batch in enumerate(batches):
-            if number == at:
-                for _ in range(times):
-                    signal.raise_signal(signal.SIGINT)
-            yield batch
+    def __init__(self, images: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._images = images
+        self._folder = folder
+        self._monkeypatch = monkeypatch
 
-    monkeypatch.setattr(train, '_track', lambda _batch_size: track)
-    config = out.with_suffix('.yaml')
-    config.write_text(yaml.safe_dump(VALUES))
-    return main(['train', str(config), '--data', str(images), '--out', str(out)])
+    def interrupted(self, *, at: int, times: int) -> int:
+        """Run the command; press Ctrl-C so often as batch `at`, counted from 0, is handed over."""
+
+        def track(batches: Iterable[Batch], _done: int, _total: int) -> Iterator[Batch]:
+            for number, batch in enumerate(batches):
+                if number == at:
+                    for _ in range(times):
+                        signal.raise_signal(signal.SIGINT)
+                yield batch
+
+        self._monkeypatch.setattr(train, '_track', lambda _batch_size: track)
+        config = self._folder.with_suffix('.yaml')
+        config.write_text(yaml.safe_dump(VALUES))
+        where = ['--data', str(self._images), '--out', str(self._folder)]
+        return main(['train', str(config), *where])
+
+    def saved_step(self) -> int:
+        """Return the step from which the same command goes on."""
+        return Trainer(CONFIG, open_sources(self._images, 'train'), self._folder).step
+
+
+@pytest.fixture
+def run(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    return Run(images, tmp_path / 'run', monkeypatch)
 
 
 def test_ctrl_c_saves_the_step_and_says_where_the_run_goes_on(
-    images: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
+    run: Run, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    out = tmp_path / 'run'
-    assert train_with_ctrl_c(images, out, monkeypatch, at=2, times=1) == 130
+    assert run.interrupted(at=2, times=1) == 130
     said = capfd.readouterr()
     assert 'stopped at step 3 of 6; the same command goes on from step 3.\n' in said.out
     assert 'Ctrl-C again ends at once' in said.err
-    assert Trainer(CONFIG, open_sources(images, 'train'), out).step == 3
+    assert run.saved_step() == 3
 
 
 def test_second_ctrl_c_ends_at_once_and_names_the_step_that_was_saved(
-    images: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
+    run: Run, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    out = tmp_path / 'run'
-    assert train_with_ctrl_c(images, out, monkeypatch, at=3, times=2) == 130
+    assert run.interrupted(at=3, times=2) == 130
     line = 'm3l: stopped at step 3 of 6; the same command goes on from step 2.'
     assert capfd.readouterr().err.splitlines()[-1] == line
-    assert Trainer(CONFIG, open_sources(images, 'train'), out).step == 2
+    assert run.saved_step() == 2
 
 
 def test_ctrl_c_before_anything_was_saved_says_so(
-    images: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
+    run: Run, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert train_with_ctrl_c(images, tmp_path / 'run', monkeypatch, at=1, times=2) == 130
+    assert run.interrupted(at=1, times=2) == 130
     line = 'm3l: stopped at step 1 of 6; the same command begins again.'
     assert capfd.readouterr().err.splitlines()[-1] == line
 
 
-def test_ctrl_c_at_the_last_step_stops_nothing(
-    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    last = CONFIG.steps - 1
-    assert train_with_ctrl_c(images, tmp_path / 'run', monkeypatch, at=last, times=1) == 0
+def test_ctrl_c_at_the_last_step_stops_nothing(run: Run) -> None:
+    assert run.interrupted(at=CONFIG.steps - 1, times=1) == 0
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
