@@ -7,8 +7,6 @@ one of them makes.
 
 from __future__ import annotations
 
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, NamedTuple, TYPE_CHECKING
@@ -17,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from m3l_core.data.ahead import made_ahead
 from m3l_core.data.augment import random_view, weak_and_strong
 from m3l_core.data.cutmix import cutmix
 
@@ -104,18 +103,8 @@ class Batches:
         )
 
     def stream(self, first: int, last: int, *, threads: int = 2) -> Iterator[Batch]:
-        """Yield the batches of the steps in [first, last), a few made ahead."""
-        pending: deque[Future[Batch]] = deque()
-        with ThreadPoolExecutor(threads, thread_name_prefix='m3l-batches') as pool:
-            try:
-                for step in range(first, last):
-                    pending.append(pool.submit(self.make, step))
-                    if len(pending) > 2 * threads:
-                        yield pending.popleft().result()
-                while pending:
-                    yield pending.popleft().result()
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
+        """Return the batches of the steps in [first, last), a few made ahead."""
+        return made_ahead(self.make, range(first, last), threads=threads, name='m3l-batches')
 
     def _positions(self, step: int) -> range:
         """Return the places of this share of the batch, counted over all steps."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 import math
@@ -15,14 +13,14 @@ import cv2
 import yaml
 
 from m3l_core.classes import IGNORE
+from m3l_core.data.ahead import made_ahead
 from m3l_core.data.card import CARD
 from m3l_core.data.splits import spread
 from m3l_core.errors import DataError
 from m3l_core.preprocess import Letterbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from concurrent.futures import Future
+    from collections.abc import Callable
     from pathlib import Path
 
     import numpy as np
@@ -97,7 +95,8 @@ def pack(
         try:
             with zipfile.ZipFile(unfinished, 'w') as file:
                 _write(file, _about(folder, [folder.ids[i] for i in chosen], packing.size))
-                shrunk = _in_order(partial(_shrunk, folder, packing.size), chosen, threads)
+                shrink = partial(_shrunk, folder, packing.size)
+                shrunk = made_ahead(shrink, chosen, threads=threads, name='m3l-pack')
                 for done, members in enumerate(shrunk, start=1):
                     _write(file, members)
                     size = unfinished.stat().st_size
@@ -111,23 +110,6 @@ def pack(
     except OSError as error:
         raise DataError(f'{out}: cannot be written: {error.strerror}.') from error
     return out.stat().st_size
-
-
-def _in_order(
-    make: Callable[[int], Members], items: Iterable[int], threads: int
-) -> Iterator[Members]:
-    """Yield `make(item)` of each item, a few made ahead by threads."""
-    pending: deque[Future[Members]] = deque()
-    with ThreadPoolExecutor(threads, thread_name_prefix='m3l-pack') as pool:
-        try:
-            for item in items:
-                pending.append(pool.submit(make, item))
-                if len(pending) > 2 * threads:
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _write(file: zipfile.ZipFile, members: Members) -> None:
