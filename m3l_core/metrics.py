@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 CONDITIONS = {'both': (True, True), 'depth_missing': (True, False), 'rgb_missing': (False, True)}
 """Which modalities are present, `(RGB, depth)`, in each of the three scores."""
 
+FAILURE_PROBABILITIES = (0.05, 0.1, 0.2)
+"""Of each modality, for which the expected mIoU is told."""
+
 
 class ConfusionMatrix:
     """Counts of pixels by true class (row) and predicted class (column).

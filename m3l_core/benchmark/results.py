@@ -8,8 +8,12 @@ from typing import Any, TYPE_CHECKING
 
 import numpy as np
 
-from m3l_core.evaluate.scoring import FAILING
-from m3l_core.metrics import expected_mean_iou, mean_iou_of, mm_robust
+from m3l_core.metrics import (
+    expected_mean_iou,
+    FAILURE_PROBABILITIES,
+    mean_iou_of,
+    mm_robust,
+)
 from m3l_core.model_card import TEST_SCORED
 
 if TYPE_CHECKING:
@@ -20,7 +24,7 @@ if TYPE_CHECKING:
     from m3l_core.evaluate.conventions import Convention
     from m3l_core.evaluate.image_counts import ImageCounts
 
-EXPECTED = tuple(f'expected_{p:g}' for p in FAILING)
+EXPECTED = tuple(f'expected_{p:g}' for p in FAILURE_PROBABILITIES)
 """Names of the mIoU to expect if each modality fails with such a probability."""
 
 
@@ -85,7 +89,10 @@ def scores_of(counts: ImageCounts) -> dict[str, float]:
     mean_iou = {
         name: float(mean_iou_of(of_images.sum(0))) for name, of_images in counts.counts.items()
     }
-    expected = {n: expected_mean_iou(mean_iou, p) for n, p in zip(EXPECTED, FAILING, strict=True)}
+    expected = {
+        name: expected_mean_iou(mean_iou, p)
+        for name, p in zip(EXPECTED, FAILURE_PROBABILITIES, strict=True)
+    }
     return mean_iou | {'mm_robust': mm_robust(mean_iou)} | expected
 
 

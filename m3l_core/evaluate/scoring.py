@@ -18,6 +18,7 @@ from m3l_core.metrics import (
     confusion_counts,
     ConfusionMatrix,
     expected_mean_iou,
+    FAILURE_PROBABILITIES,
     mm_robust,
 )
 from m3l_core.reliability import MIN_CONFIDENCE, Reliability
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
 
 AS_RECORDED = 'as recorded'
 """Name of the sensor that changes nothing."""
-
-FAILING = (0.05, 0.1, 0.2)
-"""Probabilities that a modality fails, of which the expected mIoU is told."""
 
 WELL_KNOWN = 5.0
 """IoU in percent above which a class counts as one that the network knows."""
@@ -89,7 +87,7 @@ class Evaluation:
     @property
     def expected(self) -> dict[str, float]:
         """The mIoU in percent to expect if each modality fails with a probability."""
-        return {f'{p:g}': expected_mean_iou(self.mean_iou, p) for p in FAILING}
+        return {f'{p:g}': expected_mean_iou(self.mean_iou, p) for p in FAILURE_PROBABILITIES}
 
     @cached_property
     def intervals(self) -> dict[str, Interval]:

@@ -13,6 +13,7 @@ from m3l_core.metrics import (
     confusion_counts,
     ConfusionMatrix,
     expected_mean_iou,
+    FAILURE_PROBABILITIES,
     mm_robust,
 )
 from m3l_core.replay.observing import CONDITION_OF, Used
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
-
-FAILURE_PROBABILITIES = (0.05, 0.1, 0.2)
-"""Of each modality, for E(p)."""
 
 PAIRS: dict[str, tuple[Used, Used]] = {
     'rgbd_rgb': ('rgbd', 'rgb'),
