@@ -22,8 +22,9 @@ from m3l_core.extract.folder import expect_own
 from m3l_core.files import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
+    from m3l_core.bags.many import Outcome
     from m3l_core.extract.config import ExtractConfig
 
 
@@ -70,30 +71,37 @@ def extract(
     expect_own(out, config)
     done = {Path(report.bag): report for report in _done(out)}
     names = _names(bags, out, done)
-    jobs = []
     for bag, name in names.items():
         if bag in done and bag.exists() and done[bag].key != key_of(bag, config):
             _record(out, name).unlink()  # it was recorded again, or other topics are asked for
             del done[bag]
-        if bag not in done:
-            jobs.append(BagJob(bag, name, out.resolve(), config))
     before = frozenset(name for bag, name in names.items() if bag in done)
-    failed = {}
+    jobs = [
+        BagJob(bag, name, out.resolve(), config) for bag, name in names.items() if bag not in done
+    ]
     tell = on_progress or (lambda _name, _share: None)
-    for outcome in work_on_all(
+    outcomes = work_on_all(
         extract_bag, jobs, workers=workers, ray=ray,
         on_progress=lambda index, share: tell(jobs[index].name, share),
-    ):  # fmt: skip
+    )  # fmt: skip
+    failed = _recorded(outcomes, jobs)
+    reports = _done(out)
+    _write_stamps(out, reports)
+    _write_intrinsics(out, reports)
+    return Extraction(reports, failed, before)
+
+
+def _recorded(outcomes: Iterable[Outcome[BagReport]], jobs: Sequence[BagJob]) -> dict[Path, str]:
+    """Write the record of each bag that is done; return why the others are not, by their path."""
+    failed = {}
+    for outcome in outcomes:
         job = jobs[outcome.index]
         if outcome.result is None:
             failed[job.bag] = outcome.problem
             continue
         text = json.dumps(asdict(outcome.result), indent=2) + '\n'
-        write_atomically(_record(out, job.name), text.encode())
-    reports = _done(out)
-    _write_stamps(out, reports)
-    _write_intrinsics(out, reports)
-    return Extraction(reports, failed, before)
+        write_atomically(_record(job.out, job.name), text.encode())
+    return failed
 
 
 def _record(out: Path, name: str) -> Path:
