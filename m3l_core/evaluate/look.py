@@ -84,13 +84,13 @@ class Look:
         """Return what is scored: `plain` from `plain_network`, or else an engine."""
         if plain is None:
             from m3l_core.runtime import open_engine
-            from m3l_core.runtime.cache_folder import cache_folder
+            from m3l_core.runtime.cache_folder import cache_folder_if_any
 
             return open_engine(
                 self.model,
                 self.backend,
                 precision=self.precision,
-                cache_dir=cache_folder(),
+                cache_dir=cache_folder_if_any(_say),
                 say=_say,
                 warn=_say,
             )
