@@ -114,6 +114,8 @@ class Inference:
         self.bad_frames: Counter[str] = Counter()
         self.last_problem = ''
         """What was wrong with the last image that could not be used."""
+        self.warning = ''
+        """What is odd about the images that were looked at last although they are used."""
         # A daemon: loading cannot be interrupted, and must not keep a process from ending.
         self._thread = Thread(target=self._run, name='m3l-inference', daemon=True)
 
@@ -222,6 +224,7 @@ class Inference:
         except Exception as error:  # Nothing that a message contains may end the node.
             self._count_bad(str(error) if isinstance(error, FrameError) else f'frame: {error!r}.')
             return None
+        self.warning = seen.warning
         self._inbox.note_content(taken, seen.findings)
         for problem in seen.problems:
             self._count_bad(problem)

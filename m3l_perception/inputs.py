@@ -96,24 +96,25 @@ class Inputs:
         opened.callback(camera.destroy)
         return camera
 
-    def camera_info(self, frame_id: str, *, is_fallback: bool) -> CameraInfo | None:
-        """Return the calibration of the camera that took an image, or None if it is not known."""
-        info = self._infos.get('fallback' if is_fallback else 'rgb')
-        # Depth alone may come from another camera, of which the color camera's says nothing.
-        return info if info is not None and info.header.frame_id in ('', frame_id) else None
+    def calibration(self, frame_id: str, *, is_fallback: bool) -> tuple[CameraInfo | None, str]:
+        """Return the calibration of the camera that took an image; or None, and what to do.
 
-    def why_uncalibrated(self, frame_id: str, *, is_fallback: bool) -> str:
-        """Return why there is no calibration for an image, and what to do; '' if there is."""
+        Args:
+            frame_id: Of the image.
+            is_fallback: Whether it is depth that is not registered to color.
+        """
         name = 'fallback' if is_fallback else 'rgb'
-        info, topic = self._infos.get(name), self._node.resolve_topic_name(_INFO_TOPICS[name])
-        if self.camera_info(frame_id, is_fallback=is_fallback) is not None:
-            return ''
+        info, topic = self._infos.get(name), _INFO_TOPICS[name]
         if info is None:
-            return f'no CameraInfo has come on {topic}. Remap {_INFO_TOPICS[name]}.'
-        return (
+            full_name = self._node.resolve_topic_name(topic)
+            return None, f'no CameraInfo has come on {full_name}. Remap {topic}.'
+        # Depth alone may come from another camera, of which the color camera's says nothing.
+        if info.header.frame_id == frame_id or not (info.header.frame_id and frame_id):
+            return info, ''
+        return None, (
             f'expected the CameraInfo of {shown(frame_id)}, got that of '
-            f'{shown(info.header.frame_id)} on {topic}. Remap {_INFO_TOPICS[name]}, or choose the '
-            'topic of depth that is registered to color.'
+            f'{shown(info.header.frame_id)} on {self._node.resolve_topic_name(topic)}. '
+            f'Remap {topic}, or choose the topic of depth that is registered to color.'
         )
 
     def _on_image(self, modality: Modality, message: Any) -> None:  # noqa: ANN401

@@ -17,6 +17,7 @@ from m3l_perception.inbox import Inbox
 from m3l_perception.inference import EngineState, Inference
 from m3l_perception.inputs import Inputs
 from m3l_perception.loading import Loading
+from m3l_perception.oddities import Oddities
 from m3l_perception.outputs import Outputs
 from m3l_perception.parameters import Parameters
 from m3l_perception.process import run_node
@@ -37,9 +38,6 @@ _THROTTLE_S = 5.0
 
 _JOIN_S = 0.7
 """How long the end of the process waits for the frame in work."""
-
-_MOST_TOLD = 32
-"""Sizes and doubts that are told once each; what keeps changing is not told for ever."""
 
 
 class SegmentNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed everywhere
@@ -65,9 +63,8 @@ class SegmentNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed ev
         self._inputs: Inputs | None = None
         self._active_since_ns: int | None = None
         self._mode, self._reason = Mode.NO_INPUT, 'starting'
-        self._problem = self._warning = ''
-        self._known_sizes: set[tuple[int, int]] = set()
-        self._doubts: set[str] = set()
+        self._problem = ''
+        self._oddities: Oddities | None = None
         self._outputs = Outputs(self)
         self.parameters = Parameters(
             self,
@@ -111,6 +108,7 @@ class SegmentNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed ev
             on_transition=self._on_transition,
         )
         log = self.get_logger()
+        self._oddities = Oddities(log.info, log.warning)
         self._loading = Loading(config, log.info, log.warning)
         self._inference = Inference(self._loading.load, self._inbox, self)
         self._inference.start()
@@ -184,7 +182,6 @@ class SegmentNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed ev
         if self._inputs is not None:
             self._inputs.destroy()
         self._inputs = self._active_since_ns = None
-        self._warning = ''
 
     def _give_up(self) -> None:
         """Leave the active state after the network could not be loaded."""
@@ -232,43 +229,16 @@ class SegmentNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed ev
 
     def on_labeled(self, labeled: Labeled) -> None:
         """Publish labels under the header of the image they were made from."""
-        inputs, inference = self._inputs, self._inference
-        if inputs is None or inference is None or inference.segmenter is None:
+        inputs, oddities = self._inputs, self._oddities
+        segmenter = self._inference.segmenter if self._inference is not None else None
+        if inputs is None or oddities is None or segmenter is None:
             return  # It was deactivated meanwhile.
-        seen = labeled.seen
-        self._warning = seen.warning
-        self._log_oddities(labeled)
-        is_fallback = labeled.taken.is_fallback
-        info = inputs.camera_info(seen.header.frame_id, is_fallback=is_fallback)
-        why_none = inputs.why_uncalibrated(seen.header.frame_id, is_fallback=is_fallback)
-        classes = inference.segmenter.engine.card.classes
-        least = self._labeling.min_confidence
+        oddities.tell(labeled, segmenter, depth_topic=inputs.depth.topic)
+        info, why_none = inputs.calibration(
+            labeled.seen.header.frame_id, is_fallback=labeled.taken.is_fallback
+        )
+        classes, least = segmenter.engine.card.classes, self._labeling.min_confidence
         self._outputs.publish_labels(labeled, info, classes, least, uncalibrated=why_none)
-
-    def _log_oddities(self, labeled: Labeled) -> None:
-        """Log, once each, what the cameras are and need not be."""
-        self._log_padding(labeled)
-        for doubt in labeled.seen.doubts:
-            if doubt not in self._doubts and len(self._doubts) < _MOST_TOLD:
-                self._doubts.add(doubt)
-                topic = self._inputs.depth.topic if self._inputs is not None else ''
-                self.get_logger().warning(f'{topic}: {doubt}')
-
-    def _log_padding(self, labeled: Labeled) -> None:
-        """Log, once for each camera size, what of the network's work is for padding."""
-        height, width = size = labeled.segmentation.labels.shape[:2]
-        inference = self._inference
-        if inference is None or inference.segmenter is None:
-            return
-        if size in self._known_sizes or len(self._known_sizes) >= _MOST_TOLD:
-            return
-        self._known_sizes.add((height, width))
-        share = inference.segmenter.letterbox((height, width)).padded_share
-        if share > 0:
-            self.get_logger().info(
-                f'{width}x{height} images leave {share:.0%} of the network to padding; '
-                'm3l export --size HEIGHTxWIDTH makes one of their shape.'
-            )
 
     def on_bad_frame(self, problem: str) -> None:
         """Log what was wrong with an image; diagnostics count them all."""
@@ -311,7 +281,9 @@ class SegmentNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed ev
         # Its full name: in two namespaces there are two of one name, and one /diagnostics.
         report = Report(self.get_fully_qualified_name().lstrip('/'))
         if self._inference is not None and self._loading is not None:
-            odd = (self._loading.warning, self._warning, self._outputs.cloud_problem)
+            # While nothing comes, nothing is known of the images.
+            of_images = '' if self._mode is Mode.NO_INPUT else self._inference.warning
+            odd = (self._loading.warning, of_images, self._outputs.cloud_problem)
             report.add_engine(self._inference, odd, building=self._loading.step)
         if self._problem and not self._is_engine_failed():
             report.add_problem('node' if self._inference else 'engine', self._problem)

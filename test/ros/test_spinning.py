@@ -15,7 +15,7 @@ from m3l_perception.process import _spin
 REFUSALS = 5
 
 
-class CountingFuture(Future):  # type: ignore[type-arg]
+class CountingFuture(Future):  # type: ignore[misc]  # rclpy is not typed everywhere
     """Counts who wants to be told that it is done."""
 
     told = 0
@@ -25,7 +25,7 @@ class CountingFuture(Future):  # type: ignore[type-arg]
         super().add_done_callback(callback)
 
 
-class Refusing(Node):
+class Refusing(Node):  # type: ignore[misc]
     """Meets a middleware that refuses some messages, and then fails."""
 
     def __init__(self) -> None:
