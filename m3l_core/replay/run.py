@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from m3l_core.replay.observing import Observer
     from m3l_core.replay.scenario import Scenario
     from m3l_core.replay.setting import Replayed
+    from m3l_core.replay.truth import Truth
     from m3l_core.stream import StreamConfig
 
 SUMMARY, WORST = 'summary.json', 'worst'
@@ -67,22 +68,14 @@ def replay(
     )
     head = _head(replayed, scenario, truth_name, (end_ns - start_ns) / 1e9)
     head['faults'] = [fault.to_dict(start_ns) for fault in faults]
-    stream = Stream(replayed.parameters.stream)
+    arrivals = faulty(_telling(images, end_ns, advance), faults, scenario.seed)
     timing = Timing(start_ns, faults)
     watchers = [WorstFrames(folder / WORST), *observers]
     is_measured = options.engine_ms == 'measured'
-    min_confidence = replayed.parameters.labeling.min_confidence
-    with (
-        closing(truth),
-        closing(Records(folder, is_measured=is_measured)) as records,
-        closing(MaskMaker(replayed.segmenter, min_confidence)) as maker,
-    ):
+    with closing(truth), closing(Records(folder, is_measured=is_measured)) as records:
         records.write({'type': 'run', **head})
         books = Books(card.classes, timing, start_ns, watchers, records)
-        labeler = Labeler(replayed, stream, truth, maker, books)
-        arrivals = faulty(_telling(images, end_ns, advance), faults, scenario.seed)
-        simulate(arrivals, stream, labeler, drain_ns=_drain_ns(replayed.parameters.stream))
-        labeler.finish()
+        labeler, stream = _labeled(replayed, arrivals, truth, books)
     summary = head | timing.to_dict(end_ns) | _counted(labeler, books, stream, end_ns)
     summary['warnings'] = [
         *replayed.warnings, *bag.warnings, *recording.remarks, *labeler.remarks
@@ -134,6 +127,19 @@ def _head(
         'labeling': asdict(parameters.labeling),
         'stream': asdict(parameters.stream),
     }
+
+
+def _labeled(
+    replayed: Replayed, arrivals: Iterable[Arrival], truth: Truth, books: Books
+) -> tuple[Labeler, Stream]:
+    """Label what arrives, enter it in the books, and return who knows what came of it."""
+    parameters = replayed.parameters
+    stream = Stream(parameters.stream)
+    with closing(MaskMaker(replayed.segmenter, parameters.labeling.min_confidence)) as maker:
+        labeler = Labeler(replayed, stream, truth, maker, books)
+        simulate(arrivals, stream, labeler, drain_ns=_drain_ns(parameters.stream))
+        labeler.finish()
+    return labeler, stream
 
 
 def _counted(labeler: Labeler, books: Books, stream: Stream, end_ns: int) -> dict[str, Any]:
