@@ -32,8 +32,6 @@ SAME_MOMENT_NS = 1_000_000
 _REMEMBERED_NS = 3_000_000_000
 """How far a mask may lag behind the label images that were read already."""
 
-_IDS_OF = ('classes', 'nyu40')
-
 
 class Truth(Protocol):
     """Label images by stamp."""
