@@ -99,7 +99,9 @@ class TorchEngine:
         expect_inputs(self.card, rgb, depth, present)
         if self._call is None:
             raise EngineError('engine: it is closed. Open it again.')
-        inputs = [torch.from_numpy(np.ascontiguousarray(a)) for a in (rgb, depth, present)]
+        # Writable as well: the bytes of a message are not, which torch warns of.
+        arrays = (np.require(array, requirements='CW') for array in (rgb, depth, present))
+        inputs = [torch.from_numpy(array) for array in arrays]
         try:
             labels, confidence = self._call(inputs)
         except RuntimeError as error:
