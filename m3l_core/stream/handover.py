@@ -1,4 +1,4 @@
-"""What is ready to be labelled, and what of it a busy engine gets."""
+"""What is ready to be labeled, and what of it a busy engine gets."""
 
 from __future__ import annotations
 

@@ -8,10 +8,10 @@ _WINDOW_NS = 1_000_000_000
 _WINDOW_PERIODS = 4
 _MOST_KEPT = 1024
 
-_ENOUGH = 1 / 2
+_ENOUGH_SHARE = 1 / 2
 """Share of the partners due that must come for RGBD to stay."""
 
-_GOOD = 2 / 3
+GOOD_SHARE = 2 / 3
 """Share that must come for RGBD to return; more than stays, so that the mode cannot flicker."""
 
 
@@ -56,7 +56,7 @@ class PairingRecord:
 
     def is_recovering(self, now_ns: int, period_ns: int) -> bool:
         """Return whether anchors pair, however short the record."""
-        return self._share(now_ns, period_ns) >= _GOOD and bool(self._outcomes)
+        return self._share(now_ns, period_ns) >= GOOD_SHARE and bool(self._outcomes)
 
     def is_poor(self, now_ns: int, period_ns: int) -> bool:
         """Return whether fewer than half of the partners due came in a full window."""
@@ -68,7 +68,7 @@ class PairingRecord:
 
     def is_failing(self, now_ns: int, period_ns: int) -> bool:
         """Return whether fewer than half came, however short the record."""
-        return self._share(now_ns, period_ns) < _ENOUGH
+        return self._share(now_ns, period_ns) < _ENOUGH_SHARE
 
     def _share(self, now_ns: int, period_ns: int) -> float:
         oldest_ns = now_ns - _window_ns(period_ns)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-_SLOWER = 1.45
+SLOWER = 1.45
 """Depth 1.5 times slower than RGB leaves RGB images for which no depth is due; a little less
 decides the same for 30 and 20 Hz whichever way the measured periods err."""
 
@@ -40,7 +40,7 @@ class Rhythm:
     def depth_is_slower(self) -> bool:
         """Whether so few depth images come that some RGB images have none."""
         return bool(
-            self.rgb_ns and self.depth_ns and self.depth_ns > _SLOWER * self.rgb_ns,
+            self.rgb_ns and self.depth_ns and self.depth_ns > SLOWER * self.rgb_ns,
         )
 
 

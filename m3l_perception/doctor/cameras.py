@@ -104,18 +104,18 @@ def _unheard(what: str, topic: Topic, graph: Graph) -> Finding | None:
             f'{topic.name}: the node wants {topic.wanted.type}, published is {", ".join(types)}.',
             f'Set {what}_transport to the one that is published.',
         )
-    for publisher in topic.publishers:
-        policy = incompatible(publisher, topic.wanted)
-        if policy:
-            return Finding(
-                Level.STOP,
-                what,
-                f'{topic.name}: {publisher.node} offers {policy} '
-                f'{getattr(publisher, policy)}, {topic.wanted.node} wants '
-                f'{getattr(topic.wanted, policy)}: nothing is delivered.',
-                f'Set qos_overrides.{topic.name}.subscription.{policy}: '
-                f'{getattr(publisher, policy).lower()} for the node, or change the publisher.',
-            )
+    policies = [incompatible(publisher, topic.wanted) for publisher in topic.publishers]
+    if policies and all(policies):
+        policy, names = policies[0], [publisher.node for publisher in topic.publishers]
+        offered, wanted = getattr(topic.publishers[0], policy), getattr(topic.wanted, policy)
+        return Finding(
+            Level.STOP,
+            what,
+            f'{topic.name}: {" and ".join(names)} {"offer" if names[1:] else "offers"} {policy} '
+            f'{offered}, {topic.wanted.node} wants {wanted}: nothing is delivered.',
+            f'Set qos_overrides.{topic.name}.subscription.{policy}: {offered.lower()} for the '
+            'node, or change the publisher.',
+        )
     if not topic.heard.arrivals_ns:
         return Finding(
             Level.STOP,

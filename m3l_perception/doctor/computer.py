@@ -25,8 +25,6 @@ _VARIABLES = (
 _FILES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
 
 _RMEM_MAX = Path('/proc/sys/net/core/rmem_max')
-_GPU = (Path('/dev/nvidia0'), Path('/dev/nvhost-gpu'), Path('/dev/nvgpu'))
-"""Of a desktop, and of Jetsons."""
 
 
 def examine(model: Path, backend: str, environment: Mapping[str, str]) -> Computer:
@@ -37,12 +35,14 @@ def examine(model: Path, backend: str, environment: Mapping[str, str]) -> Comput
         backend: What the node is to run it with.
         environment: The variables as the user has set them.
     """
+    from m3l_core.runtime.choosing import has_gpu
+
     given = {name: environment[name] for name in _VARIABLES if name in environment}
     described, model_problem = _described(model)
     engine, engine_problem = ('', '') if model_problem else _opened(model, backend)
     return Computer(
         libraries={name: _version(name) for name in _LIBRARIES},
-        has_gpu=any(path.exists() for path in _GPU),
+        has_gpu=has_gpu(),
         model=described,
         model_problem=model_problem,
         backend=backend,

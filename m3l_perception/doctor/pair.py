@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from m3l_core.stream import StreamConfig
+from m3l_core.stream.record import GOOD_SHARE
+from m3l_core.stream.rhythm import SLOWER
 from m3l_perception.doctor.finding import Finding, Level
 from m3l_perception.doctor.timing import together
 
@@ -13,15 +16,6 @@ if TYPE_CHECKING:
 
     from m3l_perception.doctor.facts import Graph, SegmentNode, Topic
     from m3l_perception.doctor.timing import Together
-
-_LATE_S = 0.15
-"""The default of pair_wait_max."""
-
-_GOOD_SHARE = 2 / 3
-"""Share of images in pairs that the mode RGBD asks for."""
-
-_SLOW = 1.45
-"""Depth slower than RGB by this factor leaves RGB images without a partner."""
 
 _ALIGNED = ('aligned', 'registered', 'to_color', 'to_rgb')
 
@@ -59,7 +53,7 @@ def _judge_times(times: Together, node: SegmentNode | None) -> Iterator[Finding]
         f'{times.skew_ms:+.1f} ms from color and arrives up to {times.lag_ms:.0f} ms after it.'
     )
     limit, limit_s = _longest_wait(node)
-    if times.paired_share < _GOOD_SHARE:
+    if times.paired_share < GOOD_SHARE:
         offset_s = (node.seconds('depth_stamp_offset') if node else 0) - times.skew_ms / 1e3
         yield Finding(
             Level.WARN,
@@ -85,13 +79,14 @@ def _longest_wait(node: SegmentNode | None) -> tuple[str, float]:
     """Return the parameter that bounds the wait for depth, and the seconds it allows."""
     if node is not None and (wait_s := node.seconds('pair_wait')):
         return 'pair_wait', wait_s
-    return 'pair_wait_max', (node.seconds('pair_wait_max') if node else 0) or _LATE_S
+    most_s = node.seconds('pair_wait_max') if node is not None else 0
+    return 'pair_wait_max', most_s or StreamConfig().pair_wait_max
 
 
 def _judge_rates(rgb: Topic, depth: Topic) -> Iterator[Finding]:
     """Tell that depth is slower, which decides how often labels come."""
     rgb_ns, depth_ns = rgb.heard.period_ns, depth.heard.period_ns
-    if rgb_ns and depth_ns and depth_ns > _SLOW * rgb_ns:
+    if rgb_ns and depth_ns and depth_ns > SLOWER * rgb_ns:
         yield Finding(
             Level.NOTE,
             'pairs',
