@@ -1,8 +1,11 @@
-"""The entry of the node, which tells what to install where ROS is missing."""
+"""The entry of the node, which tells what to install where something is missing."""
 
 from __future__ import annotations
 
 import sys
+
+_OURS = ('cv2', 'numpy', 'yaml')
+"""What the package itself asks for, whatever ROS there is."""
 
 
 def main() -> int:
@@ -13,10 +16,11 @@ def main() -> int:
         module = (error.name or '').split('.')[0]
         if module.startswith('m3l_'):  # ours: a defect, nothing to install
             raise
-        print(
-            f'm3l: segment needs {module}, which is not installed. Source a ROS 2 '
-            'distribution, or run: pip install "m3l_perception[ros]"',
-            file=sys.stderr,
+        remedy = (
+            'Run rosdep install in the workspace, or install m3l_perception with pip.'
+            if module in _OURS
+            else 'Source a ROS 2 distribution, or run: pip install "m3l_perception[ros]"'
         )
+        print(f'm3l: segment needs {module}, which is not installed. {remedy}', file=sys.stderr)
         return 2
     return segment_node.main()

@@ -1,0 +1,23 @@
+"""What the node says where a library is missing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from node_harness import PATIENCE_S
+
+
+def test_missing_library_of_the_package_itself_is_not_blamed_on_ros() -> None:
+    code = (
+        "import sys; sys.modules['cv2'] = None; "
+        'from m3l_perception.segment import main; sys.exit(main())'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True, timeout=PATIENCE_S
+    )
+    assert (done.returncode, done.stdout) == (2, '')
+    assert done.stderr == (
+        'm3l: segment needs cv2, which is not installed. Run rosdep install in the workspace, or '
+        'install m3l_perception with pip.\n'
+    )
