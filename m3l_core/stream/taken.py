@@ -81,7 +81,8 @@ class InputStatistics:
             still keeps out of order included, or None if there was none.
         drops: Images that became no label, by reason: `out_of_order`, `unpaired`, `superseded`
             (something newer was taken), `skipped` (`unpaired: skip`), `overflow`, `clock_jump`,
-            `not_needed` (a fallback while another stream lives, sick RGB while depth leads).
+            `not_needed` (a fallback while another stream lives, sick RGB while depth leads), or
+            the word with which the stream was reset, such as the node's `activated`.
         zero_stamps: Images without a stamp, which pair by the time they arrived.
         health: What is wrong with the last image that was looked into; empty if nothing.
         sick: Images that turned out to be sick.

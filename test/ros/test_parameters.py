@@ -45,3 +45,9 @@ def test_config_file_shows_every_default() -> None:
 
 def test_config_file_changes_no_default() -> None:
     assert yaml.safe_load(CONFIG.read_text())['/**']['ros__parameters'] == {'use_sim_time': False}
+
+
+def test_config_file_shows_every_limit() -> None:
+    for name, (least, most) in parameters._RANGES.items():
+        (line,) = re.findall(rf'(?m)^    # {name}: .*$', CONFIG.read_text())
+        assert f'{least:g} to {most:g}' in line
