@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import Any, TYPE_CHECKING
 
-from node_harness import PATIENCE_S, set_parameter, values_of, wait_until
+from node_harness import PATIENCE_S, set_parameter, values_of
 import pytest
 
 if TYPE_CHECKING:
-    from node_harness import Watcher
+    from node_harness import SegmentProcess, Watcher
 
 NODE = (sys.executable, '-m', 'm3l_perception.segment_node')
 
@@ -32,23 +33,27 @@ def test_parameter_is_refused_with_the_reason_and_a_live_one_taken(watcher: Watc
     assert not set_parameter(watcher, 'max_rate', 'fast')[0]
 
 
-@pytest.mark.usefixtures('node', 'camera')
-def test_settings_of_the_stream_change_without_starting_over(watcher: Watcher) -> None:
-    def received() -> int:
-        return int(values_of(watcher.diagnostics['rgb'])['received'])
+@pytest.mark.usefixtures('camera')
+def test_settings_of_the_stream_change_without_starting_over(
+    node: SegmentProcess, watcher: Watcher
+) -> None:
+    def received(status: Any) -> int:
+        return int(values_of(status)['received'])
+
+    def begun() -> list[str]:
+        return re.findall('-> NO_INPUT: (?!no_input).*', node.log)
 
     watcher.wait_for_mode('RGBD')
-    watcher.wait_for_diagnostic('rgb', lambda status: int(values_of(status)['received']) > 20)
-    modes, before = list(watcher.modes), received()
+    before = received(watcher.wait_for_diagnostic('rgb', lambda status: received(status) > 20))
+    assert begun() == []
     settings = {'stale_after': 4.0, 'pair_wait': 0.1, 'recovery_time': 0.7, 'unpaired': 'rgb'}
     for name, value in settings.items():
         assert set_parameter(watcher, name, value) == (True, '')
     watcher.diagnostics.clear()
-    wait_until(lambda: 'pairing' in watcher.diagnostics, 'diagnostics')
-    wait_until(lambda: values_of(watcher.diagnostics['pairing'])['pair_wait_ms'] == '100.0', 'it')
+    assert received(watcher.wait_for_diagnostic('rgb', lambda _: True)) >= before
+    watcher.wait_for_diagnostic('pairing', lambda s: values_of(s)['pair_wait_ms'] == '100.0')
     watcher.wait_for_masks(5)
-    assert watcher.modes == modes
-    assert received() > before
+    assert begun() == []  # silence of a camera on a busy machine is another matter
 
 
 @pytest.mark.parametrize(
