@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from importlib import import_module, metadata
-import inspect
+from importlib import import_module
 import os
-import pkgutil
 import sys
 from typing import cast, NoReturn, Protocol, TYPE_CHECKING
 
@@ -69,6 +67,9 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _command_modules() -> dict[str, str]:
     """Return the module of every command by the command's name."""
+    from importlib import metadata  # here and below: Ctrl-C while they load ends `main` quietly
+    import pkgutil
+
     found = {
         entry.name: entry.value for entry in metadata.entry_points().select(group=ENTRY_POINTS)
     }
@@ -78,6 +79,8 @@ def _command_modules() -> dict[str, str]:
 
 
 def _parser(modules: Mapping[str, str]) -> argparse.ArgumentParser:
+    import inspect
+
     parser = _Parser(
         prog='m3l',
         description='RGB-D semantic segmentation that keeps working when a camera stream dies.',

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
     from numpy.typing import DTypeLike, NDArray
 
 
@@ -84,14 +83,15 @@ def expect_array(
     Raises:
         FrameError: If the array has another number of axes, size or type.
     """
+    from numpy import dtype as numpy_type  # here: `m3l` has errors before it has NumPy
+
+    wanted_type = numpy_type(dtype)
     fits = array.ndim == len(shape) and all(
         want in (None, have) for want, have in zip(shape, array.shape, strict=True)
     )
-    if fits and array.dtype == np.dtype(dtype):
+    if fits and array.dtype == wanted_type:
         return
     wanted = ', '.join('any' if size is None else str(size) for size in shape)
     got = ', '.join(str(size) for size in array.shape)
-    message = (
-        f'{name}: expected ({wanted}) {np.dtype(dtype).name}, got ({got}) {array.dtype.name}.'
-    )
+    message = f'{name}: expected ({wanted}) {wanted_type.name}, got ({got}) {array.dtype.name}.'
     raise FrameError(f'{message} {hint}'.rstrip())

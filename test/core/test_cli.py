@@ -160,6 +160,15 @@ def test_help_imports_nothing_optional() -> None:
     assert done.stdout.splitlines()[-1] == '[]', done.stderr
 
 
+def test_entry_itself_imports_next_to_nothing() -> None:
+    # Ctrl-C ends a command in a trace for as long as its entry is not there yet.
+    slow = {'numpy', 'importlib.metadata', 'inspect'}
+    before = 'import sys; before = set(sys.modules); '
+    code = f'{before}import m3l_core.cli; print(sorted({slow} & (sys.modules.keys() - before)))'
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout == '[]\n', done.stderr
+
+
 def test_module_runs_as_the_command() -> None:
     words = [sys.executable, '-m', 'm3l_core', '--version']
     done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, env=os.environ)
