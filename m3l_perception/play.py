@@ -88,6 +88,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Play until the end of the bag; Ctrl-C or SIGTERM ends it at any time, as it should."""
+    signal.signal(signal.SIGTERM, _interrupt)
     from m3l_core.bags.reading import Bag
 
     if not 0 < arguments.rate < math.inf:
@@ -95,7 +96,6 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.origin is not None and not math.isfinite(arguments.origin):
         raise M3lError(f'--origin: expected a time in seconds, got {arguments.origin:g}.')
     drops = [Drop.parse(text) for text in arguments.drop]
-    signal.signal(signal.SIGTERM, _interrupt)
     with Bag(arguments.bag) as bag:
         if bag.path.suffix == '.bag':
             raise BagError(
