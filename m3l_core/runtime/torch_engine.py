@@ -100,7 +100,7 @@ class TorchEngine:
         if self._call is None:
             raise EngineError('engine: it is closed. Open it again.')
         # Writable as well: the bytes of a message are not, which torch warns of.
-        arrays = (np.require(array, requirements='CW') for array in (rgb, depth, present))
+        arrays = (np.require(array, requirements=['C', 'W']) for array in (rgb, depth, present))
         inputs = [torch.from_numpy(array) for array in arrays]
         try:
             labels, confidence = self._call(inputs)
