@@ -88,7 +88,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Play until the end of the bag; Ctrl-C or SIGTERM ends it at any time, as it should."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):  # the first is ignored in the background
+        signal.signal(number, _interrupt)
     from m3l_core.bags.reading import Bag
 
     if not 0 < arguments.rate < math.inf:

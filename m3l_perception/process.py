@@ -50,7 +50,9 @@ def run_node(make_node: Callable[[], SegmentNode], arguments: list[str]) -> int:
     # rclpy wakes a waiting executor before it shuts the context down. An executor that is quick
     # finds the context still up and waits again, for whatever comes next; an interrupt, which
     # Ctrl-C is anyway, ends the wait for good.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # What a shell or a script runs in the background ignores SIGINT, with which launch ends nodes.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         use_profile()
         _start_ros(arguments)
@@ -58,6 +60,7 @@ def run_node(make_node: Callable[[], SegmentNode], arguments: list[str]) -> int:
         node = _make(make_node)
         _bring_up(node)
         _spin(node)
+        _turn_deaf()  # here, where the interrupt that ended the spin may still arrive
     except M3lError as error:
         print(f'm3l: {error}', file=sys.stderr)
         return 2
@@ -137,9 +140,7 @@ def _spin(node: SegmentNode) -> None:
 
 def _end(node: SegmentNode | None) -> int:
     """Release everything and return the exit code; None is a node that a signal forestalled."""
-    # A second Ctrl-C (the shell's and launch's often come together) must not cut this short.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    _turn_deaf()
     if node is None:
         rclpy.try_shutdown()
         return 0
@@ -150,6 +151,15 @@ def _end(node: SegmentNode | None) -> int:
     node.__dict__.clear()
     rclpy.try_shutdown()
     return code
+
+
+def _turn_deaf() -> None:
+    """Let a second Ctrl-C (the shell's and launch's often come together) not cut the end short.
+
+    The system is not told to ignore it: of one that is just on its way Python would complain.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
 
 
 def _leave(code: int) -> NoReturn:

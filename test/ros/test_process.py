@@ -26,12 +26,56 @@ sys.exit(run_node(make_node, sys.argv))
 """
 
 
+IN_BACKGROUND = f"""
+import signal
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+{BUSY}
+"""
+"""As a shell starts what is to run in the background."""
+
+
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
-def test_signal_interrupts_whatever_the_process_does(tmp_path: Path, number: int) -> None:
-    process = SegmentProcess(tmp_path / 'log', ['-c', BUSY])
+@pytest.mark.parametrize('code', [BUSY, IN_BACKGROUND], ids=['', 'in_background'])
+def test_signal_interrupts_whatever_the_process_does(
+    tmp_path: Path, code: str, number: int
+) -> None:
+    process = SegmentProcess(tmp_path / 'log', ['-c', code])
     process.wait_for_log('busy')
     assert process.end(number) == 0
     assert process.log == 'busy\n'
+
+
+LATE = """
+import ctypes, signal, sys
+from m3l_perception import process
+
+libc = ctypes.CDLL(None)
+libc.signal.restype = ctypes.c_void_p
+libc.signal.argtypes = ctypes.c_int, ctypes.c_void_p
+signal.signal(signal.SIGINT, signal.default_int_handler)
+handler = libc.signal(signal.SIGINT, None)
+libc.signal(signal.SIGINT, handler)
+note_signal = ctypes.CFUNCTYPE(None, ctypes.c_int)(handler)  # as Python does when one comes
+
+class Node:
+    failed = type('Never', (), {'done': staticmethod(lambda: False)})
+
+    def release(self):
+        note_signal(signal.SIGINT)
+
+    def destroy_node(self):
+        pass
+
+process._bring_up = process._spin = lambda node: None
+sys.exit(process.run_node(Node, sys.argv))
+"""
+
+
+def test_signal_that_python_notes_late_ends_the_process_without_a_word(tmp_path: Path) -> None:
+    """On a busy machine rclpy ends the spin before the thread that got the signal goes on."""
+    process = SegmentProcess(tmp_path / 'log', ['-c', LATE])
+    assert process.process.wait(PATIENCE_S) == 0
+    assert process.log == ''
 
 
 @pytest.mark.parametrize(
