@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _MOST_TOLD = 32
 """Subscriptions that are told; what keeps coming under new names is not told for ever."""
 
+_UNNAMED = '_NODE_NAME_UNKNOWN_'
+"""What the middleware calls a node of which it knows no more yet than its subscription."""
+
 
 class QosWatch:
     """Looks for incompatible subscriptions when asked to.
@@ -38,15 +41,21 @@ class QosWatch:
         self._node = node
         self._offers = {publisher.topic_name: _offer(publisher) for publisher in publishers}
         self._told: set[tuple[str, str]] = set()
+        self._unnamed: set[str] = set()
 
     def look(self) -> list[str]:
         """Return what is to be told of subscriptions that were not told before."""
         problems = []
+        were_unnamed, self._unnamed = self._unnamed, set()
         for topic, offered in self._offers.items():
             for info in self._node.get_subscriptions_info_by_topic(topic):
                 name = f'{info.node_namespace.rstrip("/")}/{info.node_name}'
                 if (topic, name) in self._told or len(self._told) >= _MOST_TOLD:
                     continue
+                if info.node_name == _UNNAMED:
+                    self._unnamed.add(topic)
+                    if topic not in were_unnamed:  # the name comes in a moment, if there is one
+                        continue
                 verdict, why = qos_check_compatible(offered, info.qos_profile)
                 if verdict == QoSCompatibility.ERROR:
                     self._told.add((topic, name))
