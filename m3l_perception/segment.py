@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 _OURS = ('cv2', 'numpy', 'yaml')
@@ -9,9 +10,13 @@ _OURS = ('cv2', 'numpy', 'yaml')
 
 
 def main() -> int:
-    """Run the node; 2 if it cannot be run here."""
+    """Run the node; 0 if it is told to end before it is there, 2 if it cannot be run here."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # the first is ignored in the background
+        signal.signal(number, signal.default_int_handler)
     try:
         from m3l_perception import segment_node
+    except KeyboardInterrupt:
+        return 0
     except ModuleNotFoundError as error:
         module = (error.name or '').split('.')[0]
         if module.startswith('m3l_'):  # ours: a defect, nothing to install
