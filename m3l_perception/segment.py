@@ -5,8 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 
-_OURS = ('cv2', 'numpy', 'yaml')
-"""What the package itself asks for, whatever ROS there is."""
+from m3l_perception import missing
 
 
 def main() -> int:
@@ -18,14 +17,6 @@ def main() -> int:
     except KeyboardInterrupt:
         return 0
     except ModuleNotFoundError as error:
-        module = (error.name or '').split('.')[0]
-        if module.startswith('m3l_'):  # ours: a defect, nothing to install
-            raise
-        remedy = (
-            'Run rosdep install in the workspace, or install m3l_perception with pip.'
-            if module in _OURS
-            else 'Source a ROS 2 distribution, or run: pip install "m3l_perception[ros]"'
-        )
-        print(f'm3l: segment needs {module}, which is not installed. {remedy}', file=sys.stderr)
+        print(missing.told(error, 'segment'), file=sys.stderr)
         return 2
     return segment_node.main()

@@ -17,6 +17,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from m3l_core.errors import M3lError
+from m3l_perception import missing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,6 +67,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return run(parser.parse_args(argv))
     except M3lError as error:
         print(f'm3l: {error}', file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        print(missing.told(error, 'doctor'), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
