@@ -14,15 +14,13 @@ from builtin_interfaces.msg import Time
 from std_msgs.msg import Header
 
 from m3l_core.errors import FrameError
+from m3l_perception.cdr_stamp import ENCAPSULATION_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
 
     Read = TypeVar('Read')
-
-_ENCAPSULATION_BYTES = 4
-"""What CDR puts ahead of a message; its second byte is odd for little-endian numbers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +89,7 @@ class _Cdr:
 
     def __init__(self, data: bytes) -> None:
         self._order = '<' if data[1] & 1 else '>'
-        self._body = memoryview(data)[_ENCAPSULATION_BYTES:]
+        self._body = memoryview(data)[ENCAPSULATION_BYTES:]
         self._at = 0
 
     def number(self, kind: str) -> int:

@@ -29,7 +29,7 @@ def frame_status(name: str, labeled: Labeled) -> DiagnosticStatus:
     """Return what one mask was made from; goes with the mask's header."""
     taken, frame = labeled.taken, labeled.seen.frame
     images = (('rgb', frame and frame.rgb), ('depth', frame and frame.depth_m))
-    used = [name for name, image in images if image is not None]
+    used = [what for what, image in images if image is not None]
     values: dict[str, object] = {
         'used': '+'.join(used),
         'mode': taken.mode.value,
