@@ -12,7 +12,6 @@ that was trained on train, and take its result. Example:
 from __future__ import annotations
 
 from pathlib import Path
-import re
 from typing import TYPE_CHECKING
 
 from m3l_core.errors import ConfigError, ModelError
@@ -79,9 +78,10 @@ def _fitted(card: ModelCard, arguments: argparse.Namespace) -> ModelCard:
     from m3l_core.calibrate import calibrated, fit
     from m3l_core.checkpoint import load
     from m3l_core.data.matching import open_matching
+    from m3l_core.evaluate.learned import has_learned_from_val
 
     samples = open_matching(arguments.data, 'val', card.classes)
-    if _learned_from_val(card, samples.name):
+    if has_learned_from_val(card, samples.name):
         raise ModelError(
             f'{arguments.model}: has learned from the images of val, on which it is surer than '
             'elsewhere. Fit the network of the same recipe that was trained on train, and take '
@@ -92,20 +92,6 @@ def _fitted(card: ModelCard, arguments: argparse.Namespace) -> ModelCard:
     fitted = fit(model, card, track(samples.once(), about, total=len(samples)))
     _print(fitted, about)
     return calibrated(card, fitted)
-
-
-def _learned_from_val(card: ModelCard, data: str) -> bool:
-    """Return whether the images of val of a data set were learned from, or may have been.
-
-    Args:
-        card: Of a network with the classes of the data set.
-        data: The name of the data set.
-    """
-    if card.training.get('recipe', {}).get('split') not in ('trainval', 'all'):
-        return False
-    learned = str(card.training.get('data', ''))
-    named = re.search(rf'(?<!\w){re.escape(data)}(?!\w)', learned)
-    return named is not None or not learned
 
 
 def _print(fitted: dict[str, Fitted], title: str) -> None:

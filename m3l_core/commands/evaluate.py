@@ -128,7 +128,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Score, print, and write what was asked for."""
     from m3l_core.data.matching import open_matching
     from m3l_core.evaluate.floor import floor_of
-    from m3l_core.evaluate.image_counts import ImageCounts
+    from m3l_core.evaluate.image_counts import ImageCounts, labeled_pixels
+    from m3l_core.evaluate.learned import has_learned_from_val
     from m3l_core.evaluate.look import tracked
     from m3l_core.evaluate.record import Record, TEST
     from m3l_core.evaluate.scoring import AS_RECORDED, evaluate, numbers_of
@@ -145,9 +146,13 @@ def run(arguments: argparse.Namespace) -> int:
     samples.expect_labels()
     if other is not None:
         other.expect_images(samples.ids, samples.classes.names, str(arguments.against))
+        labeled = labeled_pixels(samples.labels_once(), samples.classes.names)
+        other.expect_labeled(labeled, str(arguments.against))
     record = Record(look.model) if arguments.record or look.split == TEST else None
     if record is not None and look.split == TEST:
         _warn(record, samples.name)
+    if look.split == 'val' and has_learned_from_val(engine.card, samples.name):
+        _say('this network has learned from these images; its score says nothing of others.')
     # Before scoring: what is wrong with a label shows here, and costs no look at test.
     floor = floor_of(look.data, look.split, samples)
     about = look.about(engine, samples.name) | {'floor': floor}
@@ -223,11 +228,14 @@ def _expect_sense(arguments: argparse.Namespace) -> None:
 
 def _warn(record: Record, data: str) -> None:
     if count := record.test_scored(data):
-        print(
-            f'm3l: warning: these weights were scored on test before: {_times(count)}. '
-            'A score says nothing about choices that were made after looking at it.',
-            file=sys.stderr,
+        _say(
+            f'these weights were scored on test before: {_times(count)}. '
+            'A score says nothing about choices that were made after looking at it.'
         )
+
+
+def _say(warning: str) -> None:
+    print(f'm3l: warning: {warning}', file=sys.stderr)
 
 
 def _times(count: int) -> str:

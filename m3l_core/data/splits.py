@@ -61,6 +61,7 @@ def read_splits(
     *,
     learned: Sequence[str] | None = None,
     scored: Sequence[str] = (),
+    validating: Sequence[str] | None = None,
     one_in: int = _STRETCHES,
 ) -> Splits:
     """Return the splits of images, from `train.txt`, `val.txt` and `test.txt`.
@@ -76,6 +77,7 @@ def read_splits(
         files: Of each image, by its name.
         learned: What `train.txt` would hold, where something else tells.
         scored: What `test.txt` would hold, where something else tells.
+        validating: What `val.txt` would hold, where something else tells.
         one_in: See above.
 
     Raises:
@@ -85,31 +87,35 @@ def read_splits(
     lists = {kind: _read(tree, f'{kind}.txt', files) for kind in ('train', 'val', 'test')}
     test = tuple(scored) if lists['test'] is None else lists['test']
     learning = learned if lists['train'] is None else lists['train']
-    for kind, names in (('train', learning), ('val', lists['val'])):
+    val = validating if lists['val'] is None else lists['val']
+    for kind, names in (('train', learning), ('val', val)):
         _refuse_overlap(tree, kind, set(names or ()) & set(test))
     if learning is None:
         scoring = set(test)
         learning = tuple(name for name in everything if name not in scoring)
-    val = lists['val']
     if val is None:
         val = made_up_validation(learning, one_in)
     kept = set(val)
     train = tuple(name for name in learning if name not in kept)
     both = tuple(dict.fromkeys([*learning, *val]))
-    return Splits(train=train, val=val, trainval=both, test=test, every=everything)
+    return Splits(train=train, val=tuple(val), trainval=both, test=test, every=everything)
 
 
 def read_names(tree: Tree, file: Path, files: Mapping[str, Files]) -> tuple[str, ...]:
     """Return the images in a list that lies in the data set or elsewhere.
 
     Raises:
-        DataError: If there is no such list, or it names an image that is not there.
+        DataError: If there is no such list, it names an image that is not there, or none at all.
     """
     if file.is_file():
-        return named(read_list(file.read_bytes(), str(file)), files)
-    names = _read(tree, str(file), files)
-    if names is None:
-        raise DataError(f'{file}: there is no such list, here or in {tree.root}.')
+        names = named(read_list(file.read_bytes(), str(file)), files)
+    else:
+        in_the_set = _read(tree, str(file), files)
+        if in_the_set is None:
+            raise DataError(f'{file}: there is no such list, here or in {tree.root}.')
+        names = in_the_set
+    if not names:
+        raise DataError(f'{file}: expected the name of an image in each line, got an empty list.')
     return names
 
 

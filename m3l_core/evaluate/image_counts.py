@@ -17,7 +17,7 @@ from m3l_core.errors import DataError
 from m3l_core.files import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -36,6 +36,14 @@ _UNREADABLE = (
     zlib.error,
 )
 """What NumPy raises for files that are something else or damaged."""
+
+
+def labeled_pixels(
+    labels: Iterable[NDArray[np.uint8]], classes: Sequence[str]
+) -> NDArray[np.int64]:
+    """Return how many pixels of each class each label image holds, `(N, K)`."""
+    kinds = len(classes)
+    return np.array([np.bincount(image.ravel(), minlength=256)[:kinds] for image in labels])
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +83,27 @@ class ImageCounts:
                 f'{len(self.classes)}. Compare models scored on the same images and classes.'
             )
 
+    @property
+    def labeled(self) -> NDArray[np.int64]:
+        """How many pixels of each class the labels of each image hold, `(N, K)`."""
+        of_any_condition = next(iter(self.counts.values()))
+        return np.asarray(of_any_condition.sum(-1))
+
+    def expect_labeled(self, pixels: NDArray[np.int64], where: str) -> None:
+        """Check that they were counted on labels with so many `pixels` `(N, K)` of each class.
+
+        Images of the same names may belong to another data set, and labels may be changed.
+
+        Raises:
+            DataError: If an image has others; `where` names ours.
+        """
+        others = np.flatnonzero((self.labeled != pixels).any(axis=1))
+        if others.size:
+            raise DataError(
+                f'{where}: expected counts on the same labels, got others of {others.size} '
+                f'images, such as {self.ids[others[0]]}. Compare models scored on the same data.'
+            )
+
     def save(self, path: Path) -> None:
         """Write them into the npz file `path`, whole or not at all."""
         file = io.BytesIO()
@@ -109,6 +138,8 @@ class ImageCounts:
                 'm3l evaluate --counts.'
             ) from e
         shape = (len(ids), len(classes), len(classes) + 1)
+        if not ids:
+            raise DataError(f'{path}: expected counts of at least one image, got none.')
         if not counts or any(of_one.shape != shape for of_one in counts.values()):
             shapes = ', '.join(f'{name} {c.shape}' for name, c in counts.items()) or 'none'
             raise DataError(f'{path}: expected counts of shape {shape}, got {shapes}.')

@@ -64,7 +64,7 @@ def paired_interval(
         seed: Of the draws.
 
     Raises:
-        DataError: If the numbers of runs differ, or their images or classes.
+        DataError: If the numbers of runs differ, or their images, labels or classes.
     """
     _expect_alike(ours, theirs)
     known = (run.scenes for run in (*ours, *theirs) if run.scenes)
@@ -125,3 +125,4 @@ def _expect_alike(ours: Sequence[ImageCounts], theirs: Sequence[ImageCounts]) ->
                 f'paired interval: expected counts of {", ".join(CONDITIONS)}, got '
                 f'{", ".join(run.counts)}.'
             )
+        run.expect_labeled(ours[0].labeled, 'paired interval')

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from torch.utils.tensorboard import SummaryWriter
 
+from m3l_core.errors import M3lError
 from m3l_core.frames import RgbdFrame
 from m3l_core.overlay import overlay
 
@@ -29,10 +30,16 @@ class Board:
         folder: Where the event files go.
         classes: Names and colors.
         step: Where the run goes on; what was noted of later steps is dropped.
+
+    Raises:
+        M3lError: If it cannot be written into.
     """
 
     def __init__(self, folder: Path, classes: ClassSet, *, step: int) -> None:
-        self._writer = SummaryWriter(str(folder), purge_step=step)
+        try:
+            self._writer = SummaryWriter(str(folder), purge_step=step)
+        except OSError as error:
+            raise M3lError(f'{folder}: cannot be written into: {error.strerror}.') from error
         self._classes = classes
 
     def numbers(self, group: str, values: dict[str, float], *, step: int) -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+import errno
+import fcntl
 import io
 import json
 import math
-from typing import Any, TYPE_CHECKING
+from typing import Any, IO, TYPE_CHECKING
 
 import torch
 import yaml
 
 from m3l_core.checkpoint import load_tensors
 from m3l_core.config import load_yaml
-from m3l_core.errors import ConfigError
+from m3l_core.errors import ConfigError, M3lError
 from m3l_core.files import write_atomically
 
 if TYPE_CHECKING:
@@ -29,13 +31,19 @@ class RunFolder:
         path: The folder.
         config: What the run is.
         began_with: What else must be the same for the run to go on, such as its images.
+        writes: Whether this process writes into it; no other one may then, until it ends.
 
     Raises:
-        ConfigError: If the folder holds a run of another configuration, or of other images.
+        ConfigError: If the folder holds a run of another configuration, or of other images, or
+            another process writes into it.
+        M3lError: If it cannot be written into.
     """
 
-    def __init__(self, path: Path, config: TrainConfig, began_with: dict[str, str]) -> None:
+    def __init__(
+        self, path: Path, config: TrainConfig, began_with: dict[str, str], *, writes: bool = True
+    ) -> None:
         self.path = path
+        self._lock = _locked(path) if writes else None
         self.weights = path / f'{config.name}.safetensors'
         self._state = path / 'state.pt'
         self._log = path / 'log.jsonl'
@@ -58,8 +66,11 @@ class RunFolder:
 
     def log(self, **values: object) -> None:
         """Append one line of JSON."""
-        with self._log.open('a', encoding='utf-8') as file:
-            file.write(json.dumps(values) + '\n')
+        try:
+            with self._log.open('a', encoding='utf-8') as file:
+                file.write(json.dumps(values) + '\n')
+        except OSError as error:
+            raise M3lError(f'{self._log}: cannot be written: {error.strerror}.') from error
 
     def forget_after(self, step: int) -> None:
         """Drop the lines about steps that will be taken again."""
@@ -81,6 +92,27 @@ class RunFolder:
             ModelError: If the file is damaged.
         """
         return load_tensors(self._state) if self._state.exists() else None
+
+
+def _locked(folder: Path) -> IO[bytes]:
+    """Return a file that no other process can lock while this one lives, however it ends."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / '.lock').open('ab')
+    except OSError as error:
+        raise M3lError(
+            f'{folder}: cannot be written into: {error.strerror}. Give another --out.'
+        ) from error
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EAGAIN):  # else a file system without locks
+            file.close()
+            raise ConfigError(
+                f'{folder}: another training is at work in it. Wait until it has ended, or give '
+                'another --out.'
+            ) from None
+    return file
 
 
 def _step_of(line: str) -> float:

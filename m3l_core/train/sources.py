@@ -48,13 +48,14 @@ class Sources:
         return ', and '.join(parts)
 
     @property
-    def scores_what_it_learns(self) -> bool:
-        """Whether images that score are among those learned from."""
-        return any(
+    def learned_from_val_of(self) -> str:
+        """The name of the data set that scores if such images are learned from, else empty."""
+        known = any(
             source.name == self.validation.name
             and not set(source.ids).isdisjoint(self.validation.ids)
             for source in filter(None, (self.training, self.rendered, *self.unlabeled))
         )
+        return self.validation.name if known else ''
 
     def digest(self) -> str:
         """Return a hash of which images there are, and of what classes."""

@@ -112,7 +112,7 @@ class Trainer:
         if not _leads():
             gather(None)  # until the first one has written what the others compare with
         try:
-            return RunFolder(out, self.config, began_with)
+            return RunFolder(out, self.config, began_with, writes=_leads())
         finally:
             if _leads():
                 gather(None)
@@ -207,6 +207,7 @@ class Trainer:
             depth=self.config.depth,
             training={
                 'data': self.sources.describe(),
+                'learned_from_val_of': self.sources.learned_from_val_of,
                 'start': self._start.name,
                 'recipe': asdict(self.config),
                 'steps': self.step,
@@ -217,7 +218,7 @@ class Trainer:
                 'version': __version__,
                 'date': datetime.datetime.now(tz=datetime.timezone.utc).date().isoformat(),
             },
-            metrics={'val': scores} if scores and not self.sources.scores_what_it_learns else {},
+            metrics={'val': scores} if scores and not self.sources.learned_from_val_of else {},
             license_note=self.sources.terms(self._start.terms),
         )
 

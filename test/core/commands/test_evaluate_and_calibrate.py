@@ -206,6 +206,18 @@ def test_what_learned_from_val_of_the_same_data_set_is_not_fitted_on_it(
     assert run('calibrate', model, '--data', data) == code
 
 
+def test_scores_of_val_that_was_learned_from_are_warned_of(
+    model: Path, data: Path, capsys: Capture
+) -> None:
+    assert run('evaluate', model, '--data', data) == 0
+    assert 'has learned from these images' not in capsys.readouterr().err
+    training = {'recipe': {'split': 'lists/some.txt'}, 'learned_from_val_of': 'NYUv2'}
+    model.write_bytes(with_card(model.read_bytes(), replace(read_card(model), training=training)))
+    assert run('evaluate', model, '--data', data) == 0
+    assert 'has learned from these images; its score says nothing' in capsys.readouterr().err
+    assert run('calibrate', model, '--data', data) == 2
+
+
 def test_calibration_goes_into_checkpoints_only(model: Path, data: Path, capsys: Capture) -> None:
     assert run('calibrate', model, '--data', data, '--out', 'x.onnx') == 2
     assert 'expected a name that ends in .safetensors' in capsys.readouterr().err

@@ -212,6 +212,22 @@ def test_two_models_are_compared_by_their_counts(
     )
 
 
+def test_counts_of_another_data_set_with_images_of_the_same_names_are_refused(
+    run_folder: Path, data: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    counts = tmp_path / 'teacher.npz'
+    assert run('evaluate', run_folder, '--data', data, '--counts', counts) == 0
+    other = Path(shutil.copytree(data, tmp_path / 'other'))
+    flipped = cv2.imread(str(other / 'label40/0011.png'), cv2.IMREAD_UNCHANGED)
+    flipped[0] = 23
+    cv2.imwrite(str(other / 'label40/0011.png'), flipped)
+    capsys.readouterr()
+    assert run('evaluate', run_folder, '--data', other, '--against', counts) == 2
+    said = capsys.readouterr()
+    assert 'expected counts on the same labels, got others of 1 images, such as 0011' in said.err
+    assert 'mIoU' not in said.out  # nothing was scored
+
+
 def test_intervals_and_counts_know_the_scenes_of_the_data_set(
     run_folder: Path, data: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -131,6 +132,27 @@ def test_runs_of_other_images_or_numbers_are_refused() -> None:
         paired_interval([ours], [other])
     with pytest.raises(DataError, match='expected counts of both, depth_missing, rgb_missing'):
         paired_interval([ours], [replace(ours, counts={'both': ours.counts['both']})])
+
+
+def test_images_of_the_same_names_but_other_labels_are_not_compared() -> None:
+    ours = run(images())
+    other = {name: counts.copy() for name, counts in ours.counts.items()}
+    other['both'][4, 0, 0] += 1
+    with pytest.raises(DataError, match='expected counts on the same labels, got others of 1'):
+        paired_interval([ours], [replace(ours, counts=other)])
+
+
+def test_intervals_are_those_of_every_draw_of_seeds_and_scenes() -> None:
+    ours, theirs = np.random.default_rng(5).uniform(0.2, 0.6, (2, 3, 5))  # 3 seeds, 5 scenes
+    scenes = np.array(list(product(range(5), repeat=5)))
+    of_seeds = 100 * (ours - theirs)[:, scenes].mean(-1)  # each seed, in each draw of scenes
+    gains = of_seeds[list(product(range(3), repeat=3))].mean(1)  # and each draw of seeds
+    low, high = np.percentile(gains, [2.5, 97.5])
+    found = paired_interval([run(shares) for shares in ours], [run(shares) for shares in theirs])
+    error = 0.05 * (high - low)  # as 2,000 are drawn of the 84,375
+    assert found['both'].interval == pytest.approx((low, high), abs=error)
+    scenes_alone = np.percentile(of_seeds.mean(0), [2.5, 97.5])
+    assert abs(scenes_alone - (low, high)).min() > error
 
 
 def test_counts_come_back_from_their_file(tmp_path: Path) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import copy
 from dataclasses import replace
 import json
+import os
 from pathlib import Path
+import subprocess
+import sys
 
 import pytest
 
@@ -14,7 +17,7 @@ torch = pytest.importorskip('torch')
 from small_run import CONFIG, train  # noqa: E402
 
 from m3l_core import checkpoint  # noqa: E402
-from m3l_core.errors import ConfigError, ModelError, TrainingError  # noqa: E402
+from m3l_core.errors import ConfigError, M3lError, ModelError, TrainingError  # noqa: E402
 from m3l_core.model_card import ModelCard  # noqa: E402
 from m3l_core.network import LinearFusion  # noqa: E402
 from m3l_core.network.inputs import InputEncoder  # noqa: E402
@@ -153,6 +156,46 @@ def test_other_images_are_refused_in_the_same_folder(images: Path, tmp_path: Pat
     train(CONFIG, images, tmp_path / 'run', until=2)
     with pytest.raises(ConfigError, match='other values of images'):
         Trainer(CONFIG, open_sources(images, 'trainval'), tmp_path / 'run')
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from m3l_core.train.run_folder import RunFolder
+from small_run import CONFIG
+folder = RunFolder(Path(sys.argv[1]), CONFIG, {})
+print('holds', flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_folder_that_another_process_trains_in_is_refused(images: Path, tmp_path: Path) -> None:
+    sources = open_sources(images, 'train')
+    with subprocess.Popen(
+        [sys.executable, '-c', HOLD, str(tmp_path / 'run')],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=os.environ | {'PYTHONPATH': str(Path(__file__).parent)},
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b'holds\n'
+        with pytest.raises(ConfigError, match='run: another training is at work in it'):
+            Trainer(CONFIG, sources, tmp_path / 'run')
+        other.kill()  # which is how the lock must not be left behind
+    (tmp_path / 'run' / 'config.yaml').unlink()
+    assert Trainer(CONFIG, sources, tmp_path / 'run').step == 0
+
+
+@pytest.mark.parametrize('place', ['', 'log.jsonl', 'tensorboard', 'config.yaml'])
+def test_a_place_that_cannot_be_written_is_named(images: Path, tmp_path: Path, place: str) -> None:
+    out = tmp_path / 'run'
+    if place in ('', 'tensorboard'):  # a file where a folder belongs
+        (out / place).parent.mkdir(exist_ok=True)
+        (out / place).write_bytes(b'')
+    else:
+        (out / place).mkdir(parents=True)
+    with pytest.raises(M3lError, match=rf'run/?{place}: '):
+        train(replace(CONFIG, steps=1), images, out)
 
 
 def test_scores_on_images_that_were_learned_from_are_not_recorded(

@@ -76,7 +76,22 @@ def test_test_and_validation_images_are_not_looked_at_without_labels(images: Pat
     sources = open_sources(images, 'train', unlabeled=[images])
     (unlabeled,) = sources.unlabeled
     assert set(unlabeled.ids) == set(sources.training.ids)
-    assert not sources.scores_what_it_learns
+    assert not sources.learned_from_val_of
+
+
+def test_a_list_that_takes_in_images_of_val_is_known_for_it(images: Path, tmp_path: Path) -> None:
+    listed = tmp_path / 'some.txt'
+    listed.write_text('0003\n0009\n')
+    sources = open_sources(images, str(listed))
+    assert sources.learned_from_val_of == 'NYUv2'
+    assert Trainer(CONFIG, sources, tmp_path / 'run').card({'both': 1.0}).metrics == {}
+
+
+def test_an_empty_list_is_refused(images: Path, tmp_path: Path) -> None:
+    listed = tmp_path / 'none.txt'
+    listed.write_text('\n')
+    with pytest.raises(DataError, match=r'none.txt: expected the name of an image in each line'):
+        open_sources(images, str(listed))
 
 
 def test_a_method_for_unlabelled_images_needs_some(images: Path, tmp_path: Path) -> None:
