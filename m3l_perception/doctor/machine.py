@@ -120,22 +120,29 @@ def _engine(computer: Computer) -> Iterator[Finding]:
             Level.WARN,
             'engine',
             'there is an NVIDIA GPU, but the network runs on the CPU.',
-            'Install TensorRT and pycuda, or torch with CUDA; README.md tells how.',
+            'Install TensorRT and pycuda, or torch with CUDA; docs/engines.md tells how.'
+            if _lacking(computer)
+            else 'Run: m3l build',
         )
+
+
+def _lacking(computer: Computer) -> list[str]:
+    """Return what TensorRT engines need and this Python lacks."""
+    return [name for name in ('tensorrt', 'pycuda') if not computer.libraries[name]]
 
 
 def _why(computer: Computer) -> str:
     """Return why this engine runs the network: what is better, and missing."""
     if computer.backend != 'auto':
         return f'as the parameter backend says ({computer.backend})'
-    missing = [name for name in ('tensorrt', 'pycuda') if not computer.libraries[name]]
+    lacking = _lacking(computer)
     if not computer.has_gpu:
         reasons = ['no NVIDIA GPU is seen']
     elif computer.engine.startswith('tensorrt'):
         return 'chosen by auto, which prefers it'
     else:
         reasons = [
-            f'{" and ".join(missing)} missing' if missing else 'no TensorRT engine is built'
+            f'{" and ".join(lacking)} missing' if lacking else 'no TensorRT engine is built'
         ]
     if computer.engine.startswith('torch') and not computer.libraries['openvino']:
         reasons.append('openvino is missing')
