@@ -10,10 +10,10 @@ from m3l_core.config import from_mapping, load_yaml
 from m3l_core.errors import ConfigError
 from m3l_core.evaluate.conventions import Convention, DEPLOYED
 from m3l_core.train.config import TrainConfig
-from m3l_core.train.methods import MethodName  # noqa: TC001 - from_mapping looks it up
+from m3l_core.train.methods import MethodName, METHODS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 _SET_BY_GRID = ('name', 'method', 'labels', 'seed')
@@ -59,27 +59,35 @@ class Grid:
             for key in _SET_BY_GRID
             if key in self.base
         ]
-        known = {*self.methods, *self.variants}
         for name, variant in self.variants.items():
-            if name in self.methods:
+            if name in self.methods or name in {*METHODS} - {variant.method}:
                 problems.append(f'variants.{name}: is the name of a method, choose another')
             problems += [
                 f'variants.{name}.change.{key}: is set by the grid, remove it'
                 for key in _SET_BY_GRID
                 if key in variant.change
             ]
-        problems += [
+            for key, values in (('labels', variant.labels), ('seeds', variant.seeds)):
+                problems += _list_problems(f'variants.{name}.{key}', values)
+        problems += self._compare_problems()
+        for key in ('methods', 'labels', 'seeds', 'missing'):
+            problems += _list_problems(key, getattr(self, key))
+        if problems:
+            raise ConfigError(f'{"; ".join(problems)}.')
+
+    def _compare_problems(self) -> list[str]:
+        known = {*self.methods, *self.variants}
+        unknown = [
             f'compare: {name!r} is neither among methods nor variants'
             for name in dict.fromkeys(name for pair in self.compare for name in pair)
             if name not in known
         ]
-        problems += [
-            f'{key}: must name at least one'
-            for key in ('methods', 'labels', 'seeds', 'missing')
-            if not getattr(self, key)
+        alone = [
+            f'compare: {ours!r} is compared with itself'
+            for ours, theirs in self.compare
+            if ours == theirs
         ]
-        if problems:
-            raise ConfigError(f'{"; ".join(problems)}.')
+        return unknown + alone
 
     @property
     def comparisons(self) -> tuple[tuple[str, str], ...]:
@@ -114,6 +122,15 @@ class Run:
     def pairs(self) -> int:
         """Pairs that it trains on, a forward alone counting a quarter."""
         return self.config.pairs_until(self.config.steps)
+
+
+def _list_problems(key: str, values: Sequence[object] | None) -> list[str]:
+    """Return what is wrong with the values of one axis; None is one that is not given."""
+    if values is None:
+        return []
+    twice = [str(value) for value, count in Counter(values).items() if count > 1]
+    problems = [f'{key}: must not name {", ".join(twice)} twice'] if twice else []
+    return problems if values else [f'{key}: must name at least one']
 
 
 def load_grid(path: Path) -> tuple[Grid, tuple[Run, ...]]:

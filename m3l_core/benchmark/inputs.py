@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from m3l_core.errors import ConfigError
+from m3l_core.train.sources import open_sources
 from m3l_core.train.start import digest_of
 
 if TYPE_CHECKING:
@@ -48,6 +49,31 @@ class Inputs:
         for argument, path in (*paths, ('--val', self.validation)):
             if path is not None and not path.exists():
                 raise ConfigError(f'{argument}: there is no {path}. Give a path that exists.')
+
+    def expect_unseen_val(self, runs: Sequence[Run]) -> None:
+        """Check that no run learns from the images that score it; opens the data sets.
+
+        Raises:
+            ConfigError: If one does.
+            DataError: If a data set cannot be read.
+        """
+        asked: dict[tuple[str, str | None], str] = {}
+        for run in runs:
+            asked.setdefault((run.config.split, run.config.classes), run.name)
+        for (split, classes), name in asked.items():
+            sources = open_sources(
+                self.data,
+                split,
+                rendered=self.rendered,
+                validation=self.validation,
+                unlabeled=self.unlabeled,
+                classes=classes,
+            )
+            if sources.learned_from_val_of:
+                raise ConfigError(
+                    f'split: {name} learns from {split}, in which there are images of val, which '
+                    'score it. Say train.'
+                )
 
     @staticmethod
     def _expect(argument: str, given: Path | None, wanted_by: set[str]) -> None:

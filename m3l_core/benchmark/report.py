@@ -7,7 +7,7 @@ import io
 import json
 from typing import Any, TYPE_CHECKING
 
-from m3l_core.benchmark.comparing import bracket, compare
+from m3l_core.benchmark.comparing import bracket, compare, LEAST_SEEDS
 from m3l_core.benchmark.results import EXPECTED, mean_of, of_method
 from m3l_core.files import write_atomically
 from m3l_core.metrics import CONDITIONS
@@ -129,14 +129,15 @@ def _said(comparisons: Sequence[Comparison]) -> list[str]:
 def _methods(results: Sequence[Result]) -> list[str]:
     rows = []
     for method, labels in dict.fromkeys((r.run.method, r.run.labels) for r in results):
-        found = list(of_method(results, method, labels).values())
-        if not found:
+        by_seed = of_method(results, method, labels)
+        if not by_seed:
             continue
+        found, seeds = list(by_seed.values()), ', '.join(map(str, sorted(by_seed)))
         of_seeds = [result.scores['mm_robust'] for result in found]
         scores = {name: f'{mean_of(found, name):.1f}' for name in _COLUMNS}
         scores['mm_robust'] += f' ({min(of_seeds):.1f} to {max(of_seeds):.1f})'
         cost = (_mean_of_training(found, 'pairs', '.0f'), _mean_of_training(found, 'hours', '.2f'))
-        rows.append([method, labels, len(found), *scores.values(), *cost])
+        rows.append([method, labels, seeds, *scores.values(), *cost])
     if not rows:
         return []
     heads = ['method', 'labels', 'seeds', *_COLUMNS.values(), 'pairs', 'hours']
@@ -195,8 +196,11 @@ def _notes(
 def _few(seeds: int, planned: int) -> str:
     number = 'one seed' if seeds == 1 else f'{seeds} seeds'
     of_planned = '' if seeds == planned else f' of {planned}'
+    narrow = f'With {number}{of_planned} these are too narrow for what other seeds would give'
+    if seeds > LEAST_SEEDS:
+        return f"{narrow}, of which Student's t tells."
     return (
-        f'With {number}{of_planned} these are too narrow for what other seeds would give'
+        narrow
         + (', where t = 4.3' if seeds == 3 else '')
         + ': a difference of less than about 2 points is not established.'
     )

@@ -99,6 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.report:
         inputs.expect_enough(runs)
         inputs.expect_same_start(files)
+        inputs.expect_unseen_val(runs)
     if arguments.dry_run:
         _print_plan(files, arguments.jobs)
         return 0

@@ -152,5 +152,12 @@ def test_three_seeds_are_said_to_establish_nothing_under_two_points(tmp_path: Pa
         'With 3 seeds these are too narrow for what other seeds would give, where t = 4.3: a '
         'difference of less than about 2 points is not established.'
     ) in text
-    assert '| m3l | 9 | 3 | 31.0 | 31.0 | 31.0 | 31.0 (31.0 to 31.0) |' in text
+    assert '| m3l | 9 | 0, 1, 2 | 31.0 | 31.0 | 31.0 | 31.0 (31.0 to 31.0) |' in text
     assert '| m3l over cps | 9 | +1.0 [+1.0, +1.0] |' in text
+
+
+def test_more_seeds_leave_it_to_students_t(tmp_path: Path) -> None:
+    write_report(tmp_path, 'page', GRID, results([31.0] * 4, [30.0] * 4), 'val')
+    text = (tmp_path / 'table.md').read_text()
+    assert "for what other seeds would give, of which Student's t tells." in text
+    assert 'is not established' not in text

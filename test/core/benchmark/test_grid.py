@@ -128,6 +128,23 @@ def test_every_problem_of_a_grid_is_told_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ('changes', 'expected'),
+    [
+        ({'seeds': [0, 1, 0]}, 'seeds: must not name 0 twice'),
+        ({'methods': ['m3l', 'm3l']}, 'methods: must not name m3l twice'),
+        ({'missing': [{}, {'replacement': 'token'}]}, 'must not name token, ensemble twice'),
+        ({'variants': {'v': {'method': 'm3l', 'seeds': []}}}, 'variants.v.seeds: must name at'),
+        ({'variants': {'cps': {'method': 'm3l'}}}, 'variants.cps: is the name of a method'),
+        ({'compare': [['m3l', 'm3l']]}, "compare: 'm3l' is compared with itself"),
+    ],
+)
+def test_what_would_mislead_or_run_twice_is_refused(
+    tmp_path: Path, changes: dict[str, object], expected: str
+) -> None:
+    assert expected in problem(tmp_path, **changes)
+
+
+@pytest.mark.parametrize(
     ('names', 'expected'),
     [
         ('{method}_{seed}', "names: '{method}_{seed}' gives m3l_0, m3l_plus_0, m3l_1, m3l_plus_1"),

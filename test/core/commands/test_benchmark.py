@@ -214,6 +214,15 @@ def test_a_grid_of_other_values_is_refused_and_they_are_named(
     assert 'supervised_dropout_4_1: holds a run that the grid does not ask for' in error
 
 
+def test_a_grid_that_learns_from_what_scores_it_is_refused(
+    data: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    grid = grid_file(tmp_path, base=GRID['base'] | {'split': 'trainval'})
+    assert run(grid, '--data', data, '--out', tmp_path / 'out', '--dry-run') == 2
+    said = capsys.readouterr().err
+    assert 'supervised_dropout_4_1 learns from trainval, in which there are images of val' in said
+
+
 def test_a_dry_run_tells_pairs_and_time_and_writes_nothing(
     data: Path, tmp_path: Path, capsys: Capture
 ) -> None:
