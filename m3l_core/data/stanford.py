@@ -12,7 +12,7 @@ from m3l_core.classes import IGNORE, STANFORD13
 from m3l_core.data.card import DataCard
 from m3l_core.data.layout import Files, Layout
 from m3l_core.data.samples import decode_rgb
-from m3l_core.data.splits import Splits
+from m3l_core.data.splits import read_splits
 from m3l_core.errors import DataError
 
 if TYPE_CHECKING:
@@ -52,10 +52,11 @@ def stanford_layout(tree: Tree) -> Layout:
 
     `AREA/data/{rgb,depth,semantic}/camera_UUID_ROOM_frame_N_domain_{rgb,depth,semantic}.png`:
     depth in 1/512 m, 65535 = none. The three bytes of a semantic pixel are a number, the place of
-    its object in `assets/semantic_labels.json`, whose name begins with the class.
+    its object in `assets/semantic_labels.json`, whose name begins with the class. Lists beside
+    the areas say otherwise which images are for what, see `read_splits`.
 
     Raises:
-        DataError: If that file or all images are missing.
+        DataError: If that file or all images are missing, or lists are wrong.
     """
     files: dict[str, Files] = {}
     scenes: dict[str, str] = {}
@@ -83,11 +84,16 @@ def stanford_layout(tree: Tree) -> Layout:
         clean_depth=True,  # rendered from a mesh
         terms=TERMS,
     )
-    learned = splits['train'] + splits['val']
     return Layout(
         card=card,
         files=files,
-        splits=Splits(**splits, trainval=learned, every=learned + splits['test']),
+        splits=read_splits(
+            tree,
+            files,
+            learned=splits['train'],
+            validating=splits['val'],
+            scored=splits['test'],
+        ),
         scenes=scenes,
         read_ids=_id_reader(_classes_of_objects(tree)),
     )

@@ -20,6 +20,7 @@ import zlib
 
 import numpy as np
 
+from m3l_core.classes import SUN37
 from m3l_core.data.layout import Files, Layout
 from m3l_core.data.scenes import scenes_by_name
 from m3l_core.data.splits import read_splits
@@ -204,6 +205,9 @@ class _Labels:
         index = int(file.rpartition('#')[2])
         try:
             image = np.asarray(self._file[self._references[index][0]])
-        except (OSError, KeyError, ValueError, IndexError) as error:
+        except (OSError, KeyError, ValueError, IndexError, TypeError) as error:
             raise _not_as_published(tree.root / _LABELS, f'labels number {index + 1}') from error
+        if image.ndim != 2 or not ((image >= 0) & (image <= len(SUN37))).all():
+            what = f'ids of 0 to {len(SUN37)} in labels number {index + 1}'
+            raise _not_as_published(tree.root / _LABELS, what)
         return np.ascontiguousarray(image.T, np.uint8)

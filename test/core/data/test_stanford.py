@@ -73,6 +73,18 @@ def test_areas_that_are_not_there_are_not_needed(stanford: Path) -> None:
         open_samples(stanford, 'test')
 
 
+def test_lists_beside_the_areas_are_heeded(stanford: Path) -> None:
+    first, second, third = sorted((stanford / 'area_1/data/rgb').iterdir())
+    (stanford / 'train.txt').write_text(f'{first.name}\n{second.name}\n')
+    assert len(open_samples(stanford, 'train')) == 2
+    assert open_samples(stanford, 'val').scenes == ('area_3_office_1',)
+    (stanford / 'val.txt').write_text(f'area_1/data/rgb/{third.name}\n')
+    assert open_samples(stanford, 'val').scenes == ('area_1_conferenceRoom_2',)
+    (stanford / 'val.txt').write_text(f'{next((stanford / "area_5a/data/rgb").iterdir()).name}\n')
+    with pytest.raises(DataError, match=r'val.txt: expected no image of test.txt, got 1'):
+        open_samples(stanford, 'train')
+
+
 def test_names_with_two_underscores_are_read(stanford: Path) -> None:
     for path in stanford.glob('area_1/data/*/*_domain_*.png'):
         path.rename(path.with_name(path.name.replace('_domain_', '_domain__')))

@@ -109,6 +109,22 @@ def test_a_damaged_or_missing_file_of_the_toolbox_is_named(
         open_samples(published, 'train')
 
 
+@pytest.mark.parametrize('damage', ['numbers', 'of 257', 'not a number'])
+def test_labels_that_are_none_are_named(published: Path, damage: str) -> None:
+    h5py = pytest.importorskip('h5py')
+    with h5py.File(published / 'SUNRGBDtoolbox/Metadata/SUNRGBD2Dseg.mat', 'r+') as file:
+        if damage == 'numbers':  # in place of references
+            del file['SUNRGBD2Dseg/seglabel']
+            file['SUNRGBD2Dseg/seglabel'] = np.zeros((len(SUN_PLACES), 1))
+        else:  # 257 is 1 in eight bits, a wall
+            value = 257.0 if damage == 'of 257' else np.nan
+            del file['#refs#/0']
+            image = file.create_dataset('#refs#/0', data=np.full((80, 60), value))
+            file['SUNRGBD2Dseg/seglabel'][0, 0] = image.ref
+    with pytest.raises(DataError, match=r'SUNRGBD2Dseg.mat: expected .*labels number 1'):
+        open_samples(published, 'test').read(0)
+
+
 @pytest.mark.parametrize('module', ['h5py', 'scipy.io'])
 def test_a_missing_package_is_named_with_the_extra_that_brings_it(
     published: Path, monkeypatch: pytest.MonkeyPatch, module: str
