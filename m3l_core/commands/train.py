@@ -74,6 +74,8 @@ def run(arguments: argparse.Namespace) -> int:
     from m3l_core.train.sources import open_sources
     from m3l_core.train.trainer import Trainer
 
+    if not arguments.minutes > 0:
+        raise ConfigError(f'--minutes: expected more than 0, got {arguments.minutes:g}.')
     cv2.setNumThreads(1)  # batches are made by threads of ours
     config = from_mapping(TrainConfig, load_yaml(arguments.config), str(arguments.config))
     out = arguments.out or Path('runs') / config.name
@@ -95,6 +97,11 @@ def run(arguments: argparse.Namespace) -> int:
         )
         trainer = Trainer(config, sources, out, weights=arguments.weights)
         say, track = (print, _track(config.batch_size)) if rank() == 0 else (_nothing, _silent)
+        if sources.learned_from_val_of:
+            say(
+                f'images of {sources.learned_from_val_of} val are among those learned from: '
+                'scores on val say nothing of other images.'
+            )
         if trainer.step:
             say(f'{out}: going on from step {trainer.step} of {config.steps}.')
         _train(trainer, track, say, arguments.minutes * 60)

@@ -139,8 +139,8 @@ class TrainConfig:
         problems += _size_problems('network_size', self.network_size)
         if not re.fullmatch(r'\w[\w.-]*', self.name):
             problems.append(f'name must be one word, as files are named by it, got {self.name!r}')
-        if self.seed < 0:
-            problems.append(f'seed must not be negative, got {self.seed}')
+        if not 0 <= self.seed < 2**63:
+            problems.append(f'seed must lie in [0, 2^63), got {self.seed}')
         total = sum(phase.share for phase in self.phases)
         if not self.phases or abs(total - 1) > 1e-6:
             problems.append(f'the shares of phases must add up to 1, got {total:g}')
@@ -148,9 +148,11 @@ class TrainConfig:
             problems.append(f'ema must lie in [0, 1), got {self.ema}')
         problems += [
             f'{name} must lie in [0, 1], got {getattr(self, name)}'
-            for name in ('cutmix', 'burn_in', 'ramp')
+            for name in ('cutmix', 'ramp')
             if not 0 <= getattr(self, name) <= 1
         ]
+        if not 0 <= self.burn_in < 1:  # at 1 no method would look at unlabelled images
+            problems.append(f'burn_in must lie in [0, 1), got {self.burn_in}')
         if self.labels is not None and self.labels < 1:
             problems.append(f'labels must be at least 1, got {self.labels}')
         if not all(0 <= share <= 1 for share in self.rendered_share):
