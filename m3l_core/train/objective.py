@@ -33,7 +33,7 @@ def supervised_loss(predictions: Tensor, labels: Tensor, weights: Tensor) -> Ten
     return total / all_sum((weights[target * known] * known).sum()).clamp(min=1e-6)
 
 
-def trusted_loss(predictions: Tensor, labels: Tensor, trust: Tensor) -> Tensor:
+def trusted_loss(predictions: Tensor, labels: Tensor, trust: Tensor, weights: Tensor) -> Tensor:
     """Return the cross-entropy of all predictions at trusted pixels, divided by all pixels.
 
     Few trusted ones thus give a small loss, as in FixMatch (Sohn et al., NeurIPS 2020).
@@ -42,11 +42,14 @@ def trusted_loss(predictions: Tensor, labels: Tensor, trust: Tensor) -> Tensor:
         predictions: Logits `(P, B, K, h, w)`.
         labels: `(B, h2, w2)` class indices at any size, 255 where no pixel of an image is.
         trust: `(B, h2, w2)` bool.
+        weights: `(K,)`, how much a pixel of each class counts.
     """
     logits = upsampled(predictions.flatten(0, 1), labels.shape[-2:])
     trusted = torch.where(trust, labels, IGNORE).repeat(len(predictions), 1, 1)
-    total = F.cross_entropy(logits, trusted, ignore_index=IGNORE, reduction='sum')
-    return total / all_sum(len(predictions) * (labels != IGNORE).sum()).clamp(min=1)
+    total = F.cross_entropy(logits, trusted, weights, ignore_index=IGNORE, reduction='sum')
+    known = labels != IGNORE
+    every = (weights[labels * known] * known).sum()
+    return total / all_sum(len(predictions) * every).clamp(min=1e-6)
 
 
 def ohem_loss(

@@ -1,4 +1,4 @@
-"""M3L with what it lacks: a steady teacher, doubt, harder views, both modalities missed in turn.
+"""M3L with what it lacks: a steady teacher, doubt, harder views, balance, both modalities missed.
 
 Dimensions: n labelled images, n unlabelled ones, H x W their size, K classes.
 """
@@ -13,6 +13,7 @@ import torch
 from m3l_core.errors import ConfigError
 from m3l_core.train.methods.method import Images, predictions, required, together
 from m3l_core.train.methods.mixing import mixed, random_rectangles
+from m3l_core.train.methods.pseudo_labels import surest_of_each_class
 from m3l_core.train.objective import (
     at_half_size,
     draw_present,
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
     from m3l_core.network import LinearFusion
     from m3l_core.train.methods.method import Networks, Setting, StepImages
+
+_SUREST = 0.33
+"""Share of the pixels of a class that `balanced` trusts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +47,9 @@ class M3LPlus:
             UniMatch V2 (Yang, Zhao, Zhao, 2024).
         both_missing: The student sees each unlabelled image twice, once without color and once
             without depth, rather than once with color, depth or nothing missing.
+        balanced: Classes count as in the loss of labels, rare ones more than frequent ones; and
+            the surest third of what the teacher takes for a class teaches, even if less sure than
+            `sure`, as in CBST (Zou et al., ECCV 2018).
         sure: Probability.
     """
 
@@ -50,6 +57,7 @@ class M3LPlus:
     doubt: bool = True
     strong_views: bool = True
     both_missing: bool = True
+    balanced: bool = True
     sure: float = 0.7
     unlabeled = True
     two_networks = False
@@ -87,8 +95,12 @@ class M3LPlus:
         batch = together(*students)
         predicted = predictions(networks.student, batch, torch.cat(present).to(device))
         labels = batch.labels[: 2 * n]
-        supervised = supervised_loss(predicted[:, : 2 * n], labels, setting.class_weights)
-        return supervised + setting.strength * trusted_loss(predicted[:, 2 * n :], target, trust)
+        weights = setting.class_weights
+        supervised = supervised_loss(predicted[:, : 2 * n], labels, weights)
+        if not self.balanced:
+            weights = torch.ones_like(weights)
+        consistency = trusted_loss(predicted[:, 2 * n :], target, trust, weights)
+        return supervised + setting.strength * consistency
 
     @torch.no_grad()
     def _teach(self, teacher: LinearFusion, images: Images) -> tuple[Tensor, Tensor]:
@@ -98,5 +110,7 @@ class M3LPlus:
         probability, target = upsampled(ensemble, inside.shape[-2:]).softmax(1).max(1)
         if not self.doubt:
             return target, torch.ones_like(target, dtype=torch.bool)
-        trust = (probability >= self.sure) & (inside != 255)
-        return target.where(inside != 255, 255), trust
+        trust = probability >= self.sure
+        if self.balanced:
+            trust |= surest_of_each_class(probability, target, inside != 255, share=_SUREST)
+        return target.where(inside != 255, 255), trust & (inside != 255)

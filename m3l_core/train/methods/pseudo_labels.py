@@ -23,6 +23,24 @@ def hard_labels(network: LinearFusion, images: Images, present: Tensor | None = 
     return upsampled(ensemble, at_half_size(images.labels).shape[-2:]).argmax(1)
 
 
+def surest_of_each_class(
+    probability: Tensor, labels: Tensor, known: Tensor, *, share: float
+) -> Tensor:
+    """Return which pixels are among the surest of their class, `(B, H, W)` bool.
+
+    Args:
+        probability: `(B, H, W)`, how sure a network is of its label.
+        labels: `(B, H, W)`, its labels.
+        known: `(B, H, W)` bool, the pixels that count.
+        share: Of the pixels of each class in the whole batch.
+    """
+    surest = torch.zeros_like(known)
+    for index in labels[known].unique():
+        of_class = known & (labels == index)
+        surest |= of_class & (probability >= probability[of_class].quantile(1 - share))
+    return surest
+
+
 def consistency(predicted: Tensor, target: Tensor) -> Tensor:
     """Return the mean cross-entropy of all predictions against a network's labels.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from tiny_networks import networks, setting, SIZE, STEP
@@ -12,6 +14,7 @@ from m3l_core.network import LinearFusion  # noqa: E402
 from m3l_core.train.methods.m3l_plus import M3LPlus  # noqa: E402
 from m3l_core.train.methods.method import Images, Networks  # noqa: E402
 from m3l_core.train.methods.mixing import mixed, random_rectangles  # noqa: E402
+from m3l_core.train.methods.pseudo_labels import surest_of_each_class  # noqa: E402
 from m3l_core.train.objective import trusted_loss  # noqa: E402
 
 
@@ -54,7 +57,13 @@ def test_the_student_of_m3l_plus_misses_color_and_depth_of_every_unlabelled_imag
 
 
 def test_without_switches_student_and_teacher_see_the_same_views() -> None:
-    plain = M3LPlus(steady_teacher=False, doubt=False, strong_views=False, both_missing=False)
+    plain = M3LPlus(
+        steady_teacher=False,
+        doubt=False,
+        strong_views=False,
+        both_missing=False,
+        balanced=False,
+    )
     nets = watched()
     plain.loss(nets, STEP, setting())
     ((rgb, present, _),) = nets.student.shown
@@ -73,8 +82,40 @@ def test_padding_and_doubtful_labels_teach_nothing() -> None:
     assert (target[:, :, :20] == 255).all()
     assert not trust[:, :, :20].any()
     assert trust[:, :, 20:].all()
-    _, trust = M3LPlus(sure=0.99)._teach(nets.teacher, padded)
+    _, trust = M3LPlus(sure=0.99, balanced=False)._teach(nets.teacher, padded)
     assert not trust.any()
+
+
+def test_a_third_of_each_class_is_trusted_though_no_pixel_is_sure() -> None:
+    inside = torch.zeros(2, *SIZE, dtype=torch.uint8)
+    inside[:, :, :40] = 255
+    padded = STEP.unlabeled._replace(labels=inside)
+    target, trust = M3LPlus(sure=0.99)._teach(networks().teacher, padded)
+    assert not trust[:, :, :20].any()
+    for index in target[target != 255].unique():
+        of_class = target == index
+        assert 0.3 < trust[of_class].float().mean() < 0.35 + 1 / of_class.sum()
+
+
+def test_the_surest_of_a_class_are_its_own_and_within_the_image() -> None:
+    probability = torch.tensor([[[0.9, 0.8, 0.7, 0.3, 0.2, 0.1, 0.95]]])
+    labels = torch.tensor([[[0, 0, 0, 1, 1, 1, 1]]])
+    known = torch.tensor([[[True] * 6 + [False]]])
+    surest = surest_of_each_class(probability, labels, known, share=0.33)
+    assert surest.tolist() == [[[True, False, False, True, False, False, False]]]
+
+
+def test_balance_weighs_unlabelled_pixels_as_labelled_ones() -> None:
+    weights = torch.tensor([0.5, 1.0, 1.0, 1.0, 4.0])
+    losses = {
+        (balanced, name): M3LPlus(sure=0.0, balanced=balanced)
+        .loss(networks(), STEP, dataclasses.replace(setting(), class_weights=value))
+        .item()
+        for balanced in (True, False)
+        for name, value in (('equal', torch.ones(5)), ('own', weights))
+    }
+    assert losses[True, 'equal'] == losses[False, 'equal']
+    assert losses[True, 'own'] != losses[False, 'own']
 
 
 def test_loss_of_trusted_pixels_is_over_all_pixels() -> None:
@@ -83,8 +124,19 @@ def test_loss_of_trusted_pixels_is_over_all_pixels() -> None:
     labels[0, 0] = 255
     trust = torch.zeros(1, 4, 4, dtype=torch.bool)
     trust[0, :2] = True  # 8 pixels, 4 of them without a label, 12 labels in all
-    loss = trusted_loss(logits, labels, trust).item()
+    loss = trusted_loss(logits, labels, trust, torch.ones(2)).item()
     assert loss == pytest.approx(4 / 12 * float(np.log1p(np.exp(-2))), rel=1e-5)
+
+
+def test_a_pixel_of_a_rare_class_teaches_and_counts_more() -> None:
+    logits = torch.tensor([2.0, 0.0])[None, None, :, None, None].expand(3, 1, 2, 4, 4)
+    labels = torch.zeros(1, 4, 4, dtype=torch.long)
+    labels[0, 0] = 1  # 4 rare pixels that weigh 3, 12 frequent ones that weigh 1
+    trust = torch.zeros(1, 4, 4, dtype=torch.bool)
+    trust[0, :2] = True
+    loss = trusted_loss(logits, labels, trust, torch.tensor([1.0, 3.0])).item()
+    rare, frequent = np.log1p(np.exp(2)), np.log1p(np.exp(-2))
+    assert loss == pytest.approx((4 * 3 * rare + 4 * frequent) / (4 * 3 + 12), rel=1e-5)
 
 
 def test_a_rectangle_shows_the_same_image_in_color_depth_labels_and_trust() -> None:
