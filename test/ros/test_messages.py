@@ -97,6 +97,17 @@ def test_cloud_holds_the_bytes_of_the_points() -> None:
     assert raw.copy().view('<u4').ravel().tolist() == [0, 7, 255]
 
 
+@pytest.mark.skipif(find_spec('sensor_msgs_py') is None, reason='sensor_msgs_py is not installed')
+def test_cloud_reads_with_sensor_msgs_py() -> None:
+    from sensor_msgs_py.point_cloud2 import read_points
+
+    points = np.zeros(3, POINT)
+    points['x'], points['z'], points['label'] = [0.5, -1, 2], [1, 2, 3.5], [0, 7, 255]
+    read = read_points(messages.point_cloud(points, HEADER))
+    for name in POINT.names or ():
+        np.testing.assert_array_equal(read[name], points[name])
+
+
 def test_cloud_may_be_empty() -> None:
     assert messages.point_cloud(np.empty(0, POINT), HEADER).width == 0
 
