@@ -12,7 +12,7 @@ import subprocess
 import sys
 from typing import Any
 
-from node_harness import Node, PATIENCE_S, wait_until, Watcher
+from node_harness import is_pair, Node, PATIENCE_S, wait_until, Watcher
 import pytest
 from rcl_interfaces.srv import GetParameters
 
@@ -116,21 +116,22 @@ def parameters(asker: Any, node: str, *names: str) -> list[Any]:
     return [getattr(value, kinds[value.type]) for value in values]
 
 
-def test_bag_is_labeled_beside_the_node_and_ends_the_launch(prefix: Path, tmp_path: Path) -> None:
+def test_bag_that_is_over_ends_the_launch(prefix: Path, tmp_path: Path) -> None:
     pytest.importorskip('rosbags')
-    with Watcher() as watcher, launched(prefix, tmp_path, 'bag.launch.py') as launch:
-        watcher.wait_for_masks(3)
-        watcher.wait_for_mode('RGBD')
-        assert (watcher.masks[-1].height, watcher.masks[-1].width) == (240, 320)
-        launch.process.wait(2 * PATIENCE_S)  # The bag plays for 15 s.
+    with launched(prefix, tmp_path, 'bag.launch.py', rate=5) as launch:
+        launch.process.wait(PATIENCE_S)
     assert launch.process.returncode == 0, launch.log
     assert 'the bag is over' in launch.log or 'was required' in launch.log
 
 
-def test_ctrl_c_ends_node_and_player_and_neither_has_died(prefix: Path, tmp_path: Path) -> None:
+def test_ctrl_c_ends_node_and_player_of_a_labeled_bag_and_neither_has_died(
+    prefix: Path, tmp_path: Path
+) -> None:
     pytest.importorskip('rosbags')
     with Watcher() as watcher, launched(prefix, tmp_path, 'bag.launch.py', loop=True) as launch:
-        watcher.wait_for_masks(2)
+        for label in watcher.wait_for_labels('of pairs', is_pair, 3):
+            assert label.size == (240, 320)
+        watcher.wait_for_mode('RGBD')
     assert launch.process.returncode == 0, launch.log
     assert launch.log.count('process has finished cleanly') == 2, launch.log
     assert 'process has died' not in launch.log
