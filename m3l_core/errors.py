@@ -61,13 +61,18 @@ _EXTRA_OF_MODULE = {
 }
 """Which extra of this package brings an optional module."""
 
+_PACKAGE_OF_MODULE = {'cv2': 'opencv-python-headless', 'yaml': 'PyYAML'}
+"""Modules that pip knows by another name."""
+
 
 def missing_module(error: ModuleNotFoundError, needed_by: str) -> M3lError:
     """Return the error that tells which extra to install for the module that is missing."""
     module = (error.name or '').split('.')[0]
     extra = _EXTRA_OF_MODULE.get(module)
-    remedy = f'pip install "m3l_perception[{extra}]"' if extra else f'pip install {module}'
-    return M3lError(f'{needed_by} needs {module}, which is not installed. Run: {remedy}')
+    package = f'"m3l_perception[{extra}]"' if extra else _PACKAGE_OF_MODULE.get(module, module)
+    return M3lError(
+        f'{needed_by} needs {module}, which is not installed. Run: pip install {package}'
+    )
 
 
 def expect_array(

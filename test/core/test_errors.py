@@ -44,6 +44,11 @@ def test_missing_module_without_an_extra_is_installed_by_its_name() -> None:
     assert str(error).endswith('Run: pip install zarr')
 
 
+def test_missing_module_is_named_as_pip_knows_it() -> None:
+    error = missing_module(ModuleNotFoundError(name='cv2.gapi'), 'm3l predict')
+    assert str(error).endswith('Run: pip install opencv-python-headless')
+
+
 def test_every_error_can_be_caught_as_one() -> None:
     classes = [kind for kind in vars(errors).values() if isinstance(kind, type)]
     ours = [kind for kind in classes if kind.__module__ == errors.__name__]
