@@ -31,6 +31,8 @@ CHILD = Path(__file__).with_name('train_in_part.py')
 CONFIG: dict[str, Any] = {
     'name': 'shared',
     'method': 'm3l_plus',
+    # What each process decides from its own images is left out: CutMix, and whom to trust.
+    'm3l_plus': {'strong_views': False, 'doubt': False},
     'labels': 6,
     'burn_in': 0.1,
     'steps': 20,
