@@ -87,8 +87,8 @@ def sized_frames(
 ) -> list[tuple[NDArray[np.uint8], NDArray[np.uint16]]]:
     """Return RGB images and millimeters of that size."""
     frames = []
-    for labelled in real_frames(source, FRAMES):
-        rgb, depth_m = labelled.frame.rgb, labelled.frame.depth_m
+    for labeled in real_frames(source, FRAMES):
+        rgb, depth_m = labeled.frame.rgb, labeled.frame.depth_m
         assert rgb is not None
         assert depth_m is not None
         rgb = cv2.resize(rgb, size[::-1], interpolation=cv2.INTER_AREA)

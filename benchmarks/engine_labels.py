@@ -11,7 +11,7 @@ from engine_subject import load_network
 
 from m3l_core import checkpoint
 from m3l_core.data.matching import open_matching
-from m3l_core.export.frames import LabelledFrame
+from m3l_core.export.frames import LabeledFrame
 from m3l_core.export.onnx import deployment_graph
 from m3l_core.export.parity import compare, expectations, Reference
 from m3l_core.frames import RgbdFrame
@@ -31,7 +31,7 @@ def validated(data: Path, weights: Path | None, threads: int) -> dict[str, Any]:
     """Return, by engine and mode, how trained weights agree with themselves before export."""
     model, card = load_network('b0', weights)
     images = [
-        LabelledFrame(RgbdFrame(sample.rgb, sample.depth_m), sample.labels)
+        LabeledFrame(RgbdFrame(sample.rgb, sample.depth_m), sample.labels)
         for sample in open_matching(data, 'val', card.classes).once()
     ]
     expected = expectations(Reference(model, card), images, say)

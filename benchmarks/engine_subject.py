@@ -61,8 +61,8 @@ def card_at(card: ModelCard, size: str) -> ModelCard:
 def load_images(card: ModelCard, source: Path) -> Images:
     """Return real images at the size of the card."""
     images = []
-    for labelled in real_frames(source, FRAMES):
-        frame = labelled.frame
+    for labeled in real_frames(source, FRAMES):
+        frame = labeled.frame
         assert frame.rgb is not None
         assert frame.depth_m is not None
         box = Letterbox.fit(frame.size, card.image_size)

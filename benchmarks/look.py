@@ -1,4 +1,4 @@
-"""A picture to look at, and how far the modes agree where nobody has labelled anything.
+"""A picture to look at, and how far the modes agree where nobody has labeled anything.
 
 Six distinct frames of a sequence under each mode: what the network says with both cameras, with
 color alone and with depth alone. Printed, over all distinct frames: the share of pixels in which

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MIN_CONFIDENCE = 0.5
-"""Probability below which a pixel counts as unlabelled, unless a user says otherwise."""
+"""Probability below which a pixel counts as unlabeled, unless a user says otherwise."""
 
 BINS = 15
 """Of equal width over (0, 1], in the expected calibration error."""

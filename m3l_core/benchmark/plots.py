@@ -61,7 +61,7 @@ def _by_labels(results: Sequence[Result], methods: Sequence[str], labels: Sequen
     axes.set_xscale('log')
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xticks(list(labels), [str(count) for count in labels])
-    axes.set_xlabel('labelled images')
+    axes.set_xlabel('labeled images')
     _finish(axes)
     _tell_colors(figure, results, methods)
     return figure
@@ -75,7 +75,7 @@ def _conditions(
     rows = figure.subplots(len(labels), squeeze=False, sharey=True)[:, 0]
     for axes, count in zip(rows, labels, strict=True):
         _bars(axes, results, methods, count)
-        axes.set_title(f'{count} labelled images')
+        axes.set_title(f'{count} labeled images')
         _finish(axes)
     _tell_colors(figure, results, methods)
     return figure

@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     split = actions.add_parser(
         'split',
-        help='list the few images whose labels are used, or that are to be labelled first',
+        help='list the few images whose labels are used, or that are to be labeled first',
         description='Write OUT/labels_COUNT_seed_SEED.txt. Of one seed, fewer images are among '
         'more; every class is in three of them, and they are spread over the scenes.',
     )

@@ -46,7 +46,7 @@ class Batch(NamedTuple):
     """What one step sees.
 
     Attributes:
-        labeled: Views of labelled images.
+        labeled: Views of labeled images.
         unlabeled: Views of as many images without labels, as their own cameras saw them if there
             are `strong` ones; None if none are asked for.
         strong: The same views as other cameras would have seen them.
@@ -62,15 +62,15 @@ class Batches:
     """Makes the batch of any step.
 
     Attributes:
-        samples: The labelled images; each is seen once before one is seen again.
+        samples: The labeled images; each is seen once before one is seen again.
         rendered: Frames that take the place of some samples, drawn at random.
         unlabeled: Images without labels, or whose labels are not to be used.
-        pairs_of_views: Whether an unlabelled image is shown weakly and strongly changed.
-        batch_size: Labelled views in a batch, and unlabelled ones.
+        pairs_of_views: Whether an unlabeled image is shown weakly and strongly changed.
+        batch_size: Labeled views in a batch, and unlabeled ones.
         size_at: Height and width of the views at a step.
         rendered_share_at: Probability that a view is of a rendered frame, at a step.
-        unlabeled_from: First step whose batch has unlabelled views.
-        cutmix: Probability that a labelled view gets a rectangle of another one.
+        unlabeled_from: First step whose batch has unlabeled views.
+        cutmix: Probability that a labeled view gets a rectangle of another one.
         seed: Decides order and augmentation.
         part: Which share of each batch to make: index and number of shares.
     """

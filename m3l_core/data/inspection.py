@@ -1,4 +1,4 @@
-"""One labelled image as it lies in its files, and what is wrong with it."""
+"""One labeled image as it lies in its files, and what is wrong with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""NYU Depth v2, the labelled set (Silberman et al., ECCV 2012)."""
+"""NYU Depth v2, the labeled set (Silberman et al., ECCV 2012)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from m3l_core.data.tree import Tree
 
 FRAME = 8
-"""Width in pixels of the white border that every NYUv2 image has; nothing there is labelled."""
+"""Width in pixels of the white border that every NYUv2 image has; nothing there is labeled."""
 
 LABELS = 'label40'
 

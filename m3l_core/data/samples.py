@@ -1,4 +1,4 @@
-"""One labelled RGB-D image, and where such images come from."""
+"""One labeled RGB-D image, and where such images come from."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def score_conventions(
     Args:
         model: The network.
         card: What it is.
-        samples: Labelled images of its classes.
+        samples: Labeled images of its classes.
         means: From `plain.mean_inputs`.
         scenes: See `scoring.evaluate`.
         precision: See `PlainEngine`.

@@ -184,7 +184,7 @@ def evaluate(
     scenes: Sequence[str] = (),
     sensors: Sequence[str] = (),
 ) -> dict[str, Evaluation]:
-    """Return the scores of an engine on labelled images, at the size of their labels.
+    """Return the scores of an engine on labeled images, at the size of their labels.
 
     Args:
         segmenter: The engine, as a robot runs it.

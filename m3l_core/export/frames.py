@@ -27,14 +27,14 @@ _LEAST_CORRELATION = 0.5
 
 
 @dataclass(frozen=True, eq=False)
-class LabelledFrame:
+class LabeledFrame:
     """A frame with its true labels `(H, W)`, None where they are not known."""
 
     frame: RgbdFrame
     truth: NDArray[np.uint8] | None
 
 
-def real_frames(source: Path, count: int, *, least: int | None = None) -> list[LabelledFrame]:
+def real_frames(source: Path, count: int, *, least: int | None = None) -> list[LabeledFrame]:
     """Return `count` frames spread evenly over a folder of images or a bag.
 
     Args:
@@ -54,8 +54,8 @@ def real_frames(source: Path, count: int, *, least: int | None = None) -> list[L
             f'{source}: expected at least {least} frames, got {len(frames)}. '
             'Give a folder or bag with more.'
         )
-    for index, labelled in enumerate(frames):
-        rgb = labelled.frame.rgb
+    for index, labeled in enumerate(frames):
+        rgb = labeled.frame.rgb
         assert rgb is not None  # noqa: S101 - both readers give both images
         if not _correlation(rgb) >= _LEAST_CORRELATION:
             raise DataError(
@@ -69,11 +69,11 @@ def _is_folder(source: Path) -> bool:
     return source.is_dir() and not (source / 'metadata.yaml').is_file()
 
 
-def _from_folder(folder: Path, count: int) -> list[LabelledFrame]:
+def _from_folder(folder: Path, count: int) -> list[LabeledFrame]:
     files = open_folder(folder).frames
     chosen = _spread(len(files), count)
     return [
-        LabelledFrame(
+        LabeledFrame(
             RgbdFrame(files[i].read_rgb(), meters(files[i].read_depth_mm())),
             files[i].read_labels(),
         )
@@ -81,7 +81,7 @@ def _from_folder(folder: Path, count: int) -> list[LabelledFrame]:
     ]
 
 
-def _from_bag(path: Path, count: int) -> list[LabelledFrame]:
+def _from_bag(path: Path, count: int) -> list[LabeledFrame]:
     with Bag(path) as bag:
         topics = find_topics(bag)
         assert topics.rgb is not None  # noqa: S101 - find_topics has checked
@@ -99,7 +99,7 @@ def _from_bag(path: Path, count: int) -> list[LabelledFrame]:
                 if _stamp_ns(message) in stamps:
                     truths[_stamp_ns(message)] = _labels(message)
         return [
-            LabelledFrame(
+            LabeledFrame(
                 RgbdFrame(decode_rgb(message.message), nearest[_stamp_ns(message)]),
                 truths.get(_stamp_ns(message)),
             )

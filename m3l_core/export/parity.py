@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from m3l_core.export.frames import LabelledFrame
+    from m3l_core.export.frames import LabeledFrame
     from m3l_core.model_card import ModelCard
     from m3l_core.network import LinearFusion
     from m3l_core.runtime.engine import Engine
@@ -81,26 +81,26 @@ class Reference:
 
 
 def expectations(
-    reference: Reference, frames: Sequence[LabelledFrame], say: Callable[[str], None]
+    reference: Reference, frames: Sequence[LabeledFrame], say: Callable[[str], None]
 ) -> list[dict[str, Expected]]:
     """Return what the reference says of each frame in each mode."""
     results = []
-    for number, labelled in enumerate(frames, 1):
+    for number, labeled in enumerate(frames, 1):
         say(f'labels of the checkpoint: frame {number} of {len(frames)}')
-        results.append({mode: reference.expected(view) for mode, view in _modes(labelled.frame)})
+        results.append({mode: reference.expected(view) for mode, view in _modes(labeled.frame)})
     return results
 
 
 def compare(
-    engine: Engine, frames: Sequence[LabelledFrame], expected: Sequence[dict[str, Expected]]
+    engine: Engine, frames: Sequence[LabeledFrame], expected: Sequence[dict[str, Expected]]
 ) -> dict[str, Agreement]:
     """Return an engine's agreement with the reference in each mode."""
     agreements = {mode: Agreement(len(engine.card.classes)) for mode in MODES}
     segmenter = Segmenter(engine)
-    for labelled, of_frame in zip(frames, expected, strict=True):
-        for mode, view in _modes(labelled.frame):
+    for labeled, of_frame in zip(frames, expected, strict=True):
+        for mode, view in _modes(labeled.frame):
             labels = segmenter.segment(view).labels
-            truth = labelled.truth
+            truth = labeled.truth
             if truth is not None and truth.shape != labels.shape:
                 truth = None
             agreements[mode].add(labels, of_frame[mode].labels, of_frame[mode].sure, truth)

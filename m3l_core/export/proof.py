@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from m3l_core.export.frames import LabelledFrame
+    from m3l_core.export.frames import LabeledFrame
     from m3l_core.export.parity import Expected, Reference
     from m3l_core.model_card import ModelCard
     from m3l_core.runtime.engine import Engine
@@ -39,8 +39,8 @@ class RealFrames(NamedTuple):
     """Frames of one source: to compare labels on, and to measure ranges on."""
 
     source: str
-    compared: list[LabelledFrame]
-    measured: list[LabelledFrame]
+    compared: list[LabeledFrame]
+    measured: list[LabeledFrame]
 
 
 def read_frames(source: Path) -> RealFrames:
@@ -112,7 +112,7 @@ def _rounding_engine(graph: onnx.ModelProto, card: ModelCard) -> Engine:
 
 
 def _parity_of_engines(
-    path: Path, frames: list[LabelledFrame], expected: Expectations, say: Say
+    path: Path, frames: list[LabeledFrame], expected: Expectations, say: Say
 ) -> dict[str, object]:
     """Return the agreement of each precision this machine computes natively."""
     native = open_engine(path, 'openvino').precision
@@ -124,7 +124,7 @@ def _parity_of_engines(
 
 
 def _parity(
-    engine: Engine, frames: list[LabelledFrame], expected: Expectations, say: Say
+    engine: Engine, frames: list[LabeledFrame], expected: Expectations, say: Say
 ) -> dict[str, object]:
     name = f'{engine.backend} {engine.precision}'
     say(f'labels of {name}')

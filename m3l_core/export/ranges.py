@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from m3l_core.export.frames import LabelledFrame
+    from m3l_core.export.frames import LabeledFrame
     from m3l_core.model_card import ModelCard
 
 RANGE_FRAMES = 64
@@ -37,7 +37,7 @@ _LARGEST = float(np.finfo(np.float32).max)
 def measured_ranges(
     graph: onnx.ModelProto,
     card: ModelCard,
-    frames: Sequence[LabelledFrame],
+    frames: Sequence[LabeledFrame],
     source: str,
     say: Callable[[str], None],
 ) -> ActivationRanges:
@@ -53,10 +53,10 @@ def measured_ranges(
     meter = _Meter(graph, card)
     segmenter = Segmenter(meter)
     with _one_thread():
-        for number, labelled in enumerate(frames, 1):
+        for number, labeled in enumerate(frames, 1):
             say(f'ranges of the graph: frame {number} of {len(frames)}')
             for mode in MODES:
-                segmenter.segment(without_missing(labelled.frame, mode))
+                segmenter.segment(without_missing(labeled.frame, mode))
     largest = meter.largest
     few = (
         '' if len(frames) >= RANGE_FRAMES else f', fewer than the {RANGE_FRAMES} that tell enough'

@@ -87,14 +87,14 @@ class TrainConfig:
 
     name: str
     method: MethodName = 'supervised_dropout'
-    """How to learn; those that look at unlabelled images take as many of them in a step."""
+    """How to learn; those that look at unlabeled images take as many of them in a step."""
     m3l_plus: M3LPlus = field(default_factory=M3LPlus)
     """Switches of the method of that name."""
     labels: int | None = None
-    """How many images of the split keep their labels, drawn by `seed`; the others are unlabelled.
+    """How many images of the split keep their labels, drawn by `seed`; the others are unlabeled.
     None keeps all."""
     burn_in: float = 0.2
-    """Share of the steps before unlabelled images count; `supervised_dropout` until then."""
+    """Share of the steps before unlabeled images count; `supervised_dropout` until then."""
     ramp: float = 0.1
     """Share of the steps in which they then come to count fully."""
     split: str = 'train'
@@ -114,7 +114,7 @@ class TrainConfig:
     """Size of the network's input after training."""
     steps: int
     batch_size: int = 8
-    """Labelled views in a step."""
+    """Labeled views in a step."""
     phases: tuple[Phase, ...]
     rendered_share: tuple[float, float] = (0.0, 0.0)
     """Share of rendered frames in a batch, at the first step and at the last."""
@@ -151,7 +151,7 @@ class TrainConfig:
             for name in ('cutmix', 'ramp')
             if not 0 <= getattr(self, name) <= 1
         ]
-        if not 0 <= self.burn_in < 1:  # at 1 no method would look at unlabelled images
+        if not 0 <= self.burn_in < 1:  # at 1 no method would look at unlabeled images
             problems.append(f'burn_in must lie in [0, 1), got {self.burn_in}')
         if self.labels is not None and self.labels < 1:
             problems.append(f'labels must be at least 1, got {self.labels}')
@@ -171,11 +171,11 @@ class TrainConfig:
 
     @property
     def unlabeled_from(self) -> int:
-        """The first step that looks at unlabelled images, if the method does."""
+        """The first step that looks at unlabeled images, if the method does."""
         return round(self.burn_in * self.steps)
 
     def strength_at(self, step: int) -> float:
-        """Return how much unlabelled images count at `step`, in [0, 1]."""
+        """Return how much unlabeled images count at `step`, in [0, 1]."""
         done = step - self.unlabeled_from
         ramp = self.ramp * self.steps
         return 0.0 if done < 0 else min(1.0, (done + 1) / ramp) if ramp else 1.0
@@ -184,7 +184,7 @@ class TrainConfig:
         """Return the pairs trained on when `step` steps are done; a forward alone is a quarter."""
         method = make_method(self.method, self.m3l_plus)
         first = min(step, self.unlabeled_from) if method.unlabeled else 0
-        each = 2 if method.two_networks else 1  # both see the labelled images
+        each = 2 if method.two_networks else 1  # both see the labeled images
         return round(self.batch_size * (first * each + (step - first) * method.cost))
 
     def size_at(self, step: int) -> tuple[int, int]:

@@ -33,7 +33,7 @@ class Learner:
         config: The run.
         network: The student, with the weights it starts from.
         card: What the network expects of its input.
-        class_weights: `(K,)`, how much a labelled pixel of each class counts.
+        class_weights: `(K,)`, how much a labeled pixel of each class counts.
         device: Where to train.
     """
 

@@ -58,7 +58,7 @@ def ohem_loss(
     """Return the mean cross-entropy of the hard pixels (Shrivastava et al., CVPR 2016).
 
     Kept are pixels whose true class has a probability of at most `threshold`, or that of the
-    `least_kept`-th hardest pixel if that is more. With fewer labelled pixels, or with 0 to be
+    `least_kept`-th hardest pixel if that is more. With fewer labeled pixels, or with 0 to be
     kept, all count. Several processes pick from their own images.
 
     Args:

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sources:
-    """The images that a run learns from, labelled, rendered and unlabelled, and those that score.
+    """The images that a run learns from, labeled, rendered and unlabeled, and those that score.
 
-    Unlabelled ones may have labels; they are not looked at.
+    Unlabeled ones may have labels; they are not looked at.
     """
 
     training: Samples
@@ -98,14 +98,14 @@ def open_sources(
     """Open the data sets of a run.
 
     Args:
-        data: The labelled images.
+        data: The labeled images.
         split: Which of them to learn from.
         rendered: Frames to mix in.
         validation: Whose `val` split to score on; None takes `data`.
         unlabeled: Images to learn from without labels; of a data set with test or validation
             images, the others.
         classes: What labels shall mean; None for the data sets' own.
-        labels: How many of the split keep their labels; the rest is unlabelled. None keeps all.
+        labels: How many of the split keep their labels; the rest is unlabeled. None keeps all.
         seed: Draws which.
 
     Raises:

@@ -54,7 +54,7 @@ class Trainer:
 
     Raises:
         ConfigError: If weights are missing, or given but not asked for, or of another network;
-            if the method needs unlabelled images and there are none; or if a batch cannot be
+            if the method needs unlabeled images and there are none; or if a batch cannot be
             shared evenly among the processes that train together.
     """
 

@@ -1,4 +1,4 @@
-"""How good a network is right now, on labelled images, with and without each modality."""
+"""How good a network is right now, on labeled images, with and without each modality."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """M3L as published (Maheshwari, Liu, Kira, WACV 2024).
 
-Dimensions: n labelled images, n unlabelled ones, H x W their size.
+Dimensions: n labeled images, n unlabeled ones, H x W their size.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def m3l_losses(
         labeled: n images.
         unlabeled: n images.
         present: `(2n, 2)` bool, which modalities the student sees of the second copy of the
-            labelled images, and of the unlabelled ones.
+            labeled images, and of the unlabeled ones.
     """
     n = len(labeled.labels)
     batch = together(labeled, labeled, unlabeled)

@@ -1,6 +1,6 @@
 """M3L with what it lacks: a steady teacher, doubt, harder views, balance, both modalities missed.
 
-Dimensions: n labelled images, n unlabelled ones, H x W their size, K classes.
+Dimensions: n labeled images, n unlabeled ones, H x W their size, K classes.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class M3LPlus:
         strong_views: The teacher sees an image as it is; the student sees it in other light, by
             another depth sensor, and with a rectangle of another image (CutMix), as in
             UniMatch V2 (Yang, Zhao, Zhao, 2024).
-        both_missing: The student sees each unlabelled image twice, once without color and once
+        both_missing: The student sees each unlabeled image twice, once without color and once
             without depth, rather than once with color, depth or nothing missing.
         balanced: Classes count as in the loss of labels, rare ones more than frequent ones; and
             the surest third of what the teacher takes for a class teaches, even if less sure than
@@ -68,12 +68,12 @@ class M3LPlus:
 
     @property
     def pairs_of_views(self) -> bool:
-        """Whether unlabelled images are wanted weakly and strongly changed."""
+        """Whether unlabeled images are wanted weakly and strongly changed."""
         return self.strong_views
 
     @property
     def cost(self) -> float:
-        """Pairs trained on for each labelled image of a step; a forward alone is a quarter."""
+        """Pairs trained on for each labeled image of a step; a forward alone is a quarter."""
         return 4.25 if self.both_missing else 3.25
 
     def loss(self, networks: Networks, images: StepImages, setting: Setting) -> Tensor:

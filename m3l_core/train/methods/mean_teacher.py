@@ -1,6 +1,6 @@
 """Mean Teacher (Tarvainen and Valpola, NeurIPS 2017), and with modality dropout as in M3L's paper.
 
-Dimensions: n labelled images, n unlabelled ones.
+Dimensions: n labeled images, n unlabeled ones.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class MeanTeacher:
     """The student learns from labels, and what its average says of all images.
 
     Attributes:
-        dropout: Whether labelled images come a second time, and they and the unlabelled ones
+        dropout: Whether labeled images come a second time, and they and the unlabeled ones
             lose color, depth or nothing; the teacher's copies lose their own.
     """
 
@@ -36,7 +36,7 @@ class MeanTeacher:
 
     @property
     def cost(self) -> float:
-        """Pairs trained on for each labelled image of a step; a forward alone is a quarter."""
+        """Pairs trained on for each labeled image of a step; a forward alone is a quarter."""
         return 3.75 if self.dropout else 2.5
 
     def loss(self, networks: Networks, images: StepImages, setting: Setting) -> Tensor:

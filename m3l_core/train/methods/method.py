@@ -23,7 +23,7 @@ T = TypeVar('T')
 class Images(NamedTuple):
     """B normalized pairs: `rgb` and `depth` `(B, 3, H, W)`, `labels` `(B, H, W)` uint8.
 
-    Labels of unlabelled images are 0, those of padding and of void 255.
+    Labels of unlabeled images are 0, those of padding and of void 255.
     """
 
     rgb: Tensor
@@ -59,9 +59,9 @@ class Setting:
     """What else a step depends on.
 
     Attributes:
-        class_weights: `(K,)`, how much a labelled pixel of each class counts.
+        class_weights: `(K,)`, how much a labeled pixel of each class counts.
         masking: Draws which modalities an image loses.
-        strength: How much unlabelled images count, in [0, 1].
+        strength: How much unlabeled images count, in [0, 1].
     """
 
     class_weights: Tensor
@@ -74,7 +74,7 @@ class Method(Protocol):
 
     @property
     def unlabeled(self) -> bool:
-        """Whether it looks at unlabelled images."""
+        """Whether it looks at unlabeled images."""
 
     @property
     def pairs_of_views(self) -> bool:
@@ -86,7 +86,7 @@ class Method(Protocol):
 
     @property
     def cost(self) -> float:
-        """Pairs trained on for each labelled image of a step; a forward alone is a quarter."""
+        """Pairs trained on for each labeled image of a step; a forward alone is a quarter."""
 
     def loss(self, networks: Networks, images: StepImages, setting: Setting) -> Tensor:
         """Return the loss of a step, a scalar with gradients for all that is trained."""

@@ -32,7 +32,7 @@ class Supervised:
     cost = 1.0
 
     def loss(self, networks: Networks, images: StepImages, setting: Setting) -> Tensor:
-        """Return the loss of the labelled images."""
+        """Return the loss of the labeled images."""
         networks_in_training = filter(None, (networks.student, networks.peer))
         losses = [self._loss(network, images.labeled, setting) for network in networks_in_training]
         return torch.stack(losses).sum()

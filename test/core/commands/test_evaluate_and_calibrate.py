@@ -58,7 +58,7 @@ def test_val_is_printed_and_not_recorded(
     printed = capsys.readouterr().out
     for text in ('m.safetensors, torch float32, NYUv2 val', 'mIoU', 'of 13', 'MM-Robust'):
         assert text in printed
-    assert 'A network that looks at nothing: 100.0 %' in printed  # all images are labelled alike
+    assert 'A network that looks at nothing: 100.0 %' in printed  # all images are labeled alike
     numbers = json.loads((tmp_path / 'val.json').read_text())
     assert numbers['floor'] == 100
     assert numbers['images'] == 3

@@ -31,7 +31,7 @@ Capture = pytest.CaptureFixture[str]
 
 @pytest.fixture(scope='module')
 def data(rooms: list[RgbdFrame], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six images in NYUv2's layout, three of each split, labelled with beds beside books."""
+    """Six images in NYUv2's layout, three of each split, labeled with beds beside books."""
     root = tmp_path_factory.mktemp('nyuv2')
     names = [f'{index:04d}' for index in (1, 2, 5, 10, 11, 14)]
     for kind in ('rgb', 'depth', 'label40'):

@@ -1,4 +1,4 @@
-"""Small trees of labelled images."""
+"""Small trees of labeled images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 @pytest.fixture
 def plain_folder(tmp_path: Path) -> Path:
-    """Twelve labelled images of someone's own, in three classes."""
+    """Twelve labeled images of someone's own, in three classes."""
     folder = tmp_path / 'mine'
     for index in range(12):
         write_frame(folder, f'{index:03d}', index)

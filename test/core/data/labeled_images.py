@@ -1,4 +1,4 @@
-"""Labelled images that tests write."""
+"""Labeled images that tests write."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SIZE = (24, 32)
 
 
 def write_frame(folder: Path, name: str, seed: int, *, suffix: str = '.png') -> None:
-    """Write one labelled image of `SIZE` in which nothing is constant."""
+    """Write one labeled image of `SIZE` in which nothing is constant."""
     generator = np.random.default_rng(seed)
     rgb = generator.integers(0, 256, (*SIZE, 3)).astype(np.uint8)
     depth = generator.integers(800, 4000, SIZE).astype(np.uint16)

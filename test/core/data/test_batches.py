@@ -37,7 +37,7 @@ def batches(seed: int = 0) -> Batches:
     return Batches(samples=Numbered(), batch_size=4, size_at=lambda _: (12, 16), seed=seed)
 
 
-def with_unlabelled(part: tuple[int, int] = (0, 1), *, pairs_of_views: bool = True) -> Batches:
+def with_unlabeled(part: tuple[int, int] = (0, 1), *, pairs_of_views: bool = True) -> Batches:
     return Batches(
         samples=Numbered(),
         unlabeled=(Numbered(first=100), Numbered(first=200)),
@@ -108,8 +108,8 @@ def test_cutmix_shows_two_samples_in_one_view() -> None:
     assert max(classes_in_views(1.0)) == 2
 
 
-def test_unlabelled_images_come_from_their_first_step_on_and_hide_their_labels() -> None:
-    batches_ = with_unlabelled()
+def test_unlabeled_images_come_from_their_first_step_on_and_hide_their_labels() -> None:
+    batches_ = with_unlabeled()
     assert batches_.make(1).unlabeled is None
     batch = batches_.make(2)
     assert set(batch.unlabeled.labels.unique().tolist()) <= {0, 255}
@@ -122,21 +122,21 @@ def test_unlabelled_images_come_from_their_first_step_on_and_hide_their_labels()
 
 
 def test_a_strong_view_shows_what_the_weak_one_shows() -> None:
-    batch = with_unlabelled().make(2)
+    batch = with_unlabeled().make(2)
     assert torch.equal(batch.unlabeled.labels, batch.strong.labels)
     assert not torch.equal(batch.unlabeled.rgb, batch.strong.rgb)
     inside = batch.unlabeled.labels == 0
     assert torch.equal(batch.unlabeled.depth_m[inside], torch.ones(int(inside.sum())))
-    assert with_unlabelled(pairs_of_views=False).make(2).strong is None
+    assert with_unlabeled(pairs_of_views=False).make(2).strong is None
 
 
-def test_labelled_views_do_not_depend_on_unlabelled_ones() -> None:
-    assert_same(batches().make(3).labeled, with_unlabelled().make(3).labeled)
+def test_labeled_views_do_not_depend_on_unlabeled_ones() -> None:
+    assert_same(batches().make(3).labeled, with_unlabeled().make(3).labeled)
 
 
 def test_processes_that_share_a_batch_make_its_parts() -> None:
-    whole = with_unlabelled().make(2)
-    parts = [with_unlabelled((index, 2)).make(2) for index in range(2)]
+    whole = with_unlabeled().make(2)
+    parts = [with_unlabeled((index, 2)).make(2) for index in range(2)]
     for name in ('labeled', 'unlabeled', 'strong'):
         together = zip(*(getattr(part, name) for part in parts), strict=True)
         assert_same(getattr(whole, name), Views(*(torch.cat(pair) for pair in together)))

@@ -1,4 +1,4 @@
-"""A plain folder of labelled images, its splits, and how it is recognized."""
+"""A plain folder of labeled images, its splits, and how it is recognized."""
 
 from __future__ import annotations
 

@@ -259,7 +259,7 @@ def test_parity_file_of_the_sample_bag_is_small(
 ) -> None:
     sample_bag = pytest.importorskip('m3l_core.samples').sample_bag
     card = replace(tiny_card, image_size=(480, 640), network_size=(96, 128))
-    frames = [labelled.frame for labelled in real_frames(sample_bag(), 4)]
+    frames = [labeled.frame for labeled in real_frames(sample_bag(), 4)]
     assert len(parity_file(Reference(tiny_model, card), frames)) <= 3_000_000
 
 

@@ -13,7 +13,7 @@ import torch
 
 from m3l_core.errors import EngineError
 from m3l_core.export import ranges
-from m3l_core.export.frames import LabelledFrame
+from m3l_core.export.frames import LabeledFrame
 from m3l_core.export.graph_run import GraphEngine, GraphRun
 from m3l_core.export.onnx import deployment_graph
 from m3l_core.export.parity import compare, expectations, Reference
@@ -32,8 +32,8 @@ SCALE = 1e5
 
 
 @pytest.fixture(scope='module')
-def frames(rooms: list[RgbdFrame]) -> list[LabelledFrame]:
-    return [LabelledFrame(frame, None) for frame in rooms[:2]]
+def frames(rooms: list[RgbdFrame]) -> list[LabeledFrame]:
+    return [LabeledFrame(frame, None) for frame in rooms[:2]]
 
 
 @pytest.fixture(scope='module')
@@ -53,7 +53,7 @@ def loud_model(tiny_model: LinearFusion) -> LinearFusion:
 
 
 def ranges_of(
-    model: LinearFusion, card: ModelCard, frames: list[LabelledFrame]
+    model: LinearFusion, card: ModelCard, frames: list[LabeledFrame]
 ) -> tuple[onnx.ModelProto, ActivationRanges]:
     graph = deployment_graph(model, card)
     return graph, measured_ranges(graph, card, frames, 'rooms', lambda _: None)
@@ -61,14 +61,14 @@ def ranges_of(
 
 @pytest.fixture(scope='module')
 def quiet(
-    tiny_model: LinearFusion, tiny_card: ModelCard, frames: list[LabelledFrame]
+    tiny_model: LinearFusion, tiny_card: ModelCard, frames: list[LabeledFrame]
 ) -> tuple[onnx.ModelProto, ActivationRanges]:
     return ranges_of(tiny_model, tiny_card, frames)
 
 
 @pytest.fixture(scope='module')
 def loud(
-    loud_model: LinearFusion, tiny_card: ModelCard, frames: list[LabelledFrame]
+    loud_model: LinearFusion, tiny_card: ModelCard, frames: list[LabeledFrame]
 ) -> tuple[onnx.ModelProto, ActivationRanges]:
     return ranges_of(loud_model, tiny_card, frames)
 
@@ -82,7 +82,7 @@ def agreement(
     graph: onnx.ModelProto,
     card: ModelCard,
     model: LinearFusion,
-    frames: list[LabelledFrame],
+    frames: list[LabeledFrame],
 ) -> None:
     """Check the graph's labels by the limits of export.
 
@@ -97,7 +97,7 @@ def agreement(
 def test_ranges_are_the_largest_values_of_the_network(
     tiny_model: LinearFusion,
     tiny_card: ModelCard,
-    frames: list[LabelledFrame],
+    frames: list[LabeledFrame],
     quiet: tuple[onnx.ModelProto, ActivationRanges],
 ) -> None:
     deployment = Deployment(tiny_model, tiny_card)
@@ -105,8 +105,8 @@ def test_ranges_are_the_largest_values_of_the_network(
     deployment.decoder.classify.register_forward_hook(
         lambda _module, given, _result: largest.append(given[0].abs().max().item())
     )
-    for labelled in frames:
-        frame = labelled.frame
+    for labeled in frames:
+        frame = labeled.frame
         assert frame.rgb is not None
         assert frame.depth_m is not None
         for present in ([1.0, 1.0], [1.0, 0.0], [0.0, 1.0]):
@@ -132,7 +132,7 @@ def test_ranges_tell_each_part_of_the_network(
 def test_fewer_frames_than_there_should_be_are_told(
     tiny_model: LinearFusion,
     tiny_card: ModelCard,
-    frames: list[LabelledFrame],
+    frames: list[LabeledFrame],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     _, few = ranges_of(tiny_model, tiny_card, frames[:1])
@@ -143,7 +143,7 @@ def test_fewer_frames_than_there_should_be_are_told(
 
 
 def test_threads_that_would_wait_for_each_other_are_left_out(
-    tiny_model: LinearFusion, tiny_card: ModelCard, frames: list[LabelledFrame]
+    tiny_model: LinearFusion, tiny_card: ModelCard, frames: list[LabeledFrame]
 ) -> None:
     graph = deployment_graph(tiny_model, tiny_card)
     threads: list[int] = []
@@ -184,7 +184,7 @@ def test_operators_that_meet_a_large_value_stay_float(
 def test_labels_survive_rounding_only_because_they_do(
     loud_model: LinearFusion,
     tiny_card: ModelCard,
-    frames: list[LabelledFrame],
+    frames: list[LabeledFrame],
     loud: tuple[onnx.ModelProto, ActivationRanges],
 ) -> None:
     graph, measured = loud
@@ -196,7 +196,7 @@ def test_labels_survive_rounding_only_because_they_do(
 
 
 def test_value_that_is_no_number_counts_as_too_large(
-    tiny_model: LinearFusion, tiny_card: ModelCard, frames: list[LabelledFrame]
+    tiny_model: LinearFusion, tiny_card: ModelCard, frames: list[LabeledFrame]
 ) -> None:
     model = deepcopy(tiny_model)
     model.decoder.scales[0].bias.data[0] = float('nan')

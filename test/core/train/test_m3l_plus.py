@@ -46,7 +46,7 @@ def test_the_teacher_of_m3l_plus_is_calm_and_sees_everything() -> None:
     assert not training
 
 
-def test_the_student_of_m3l_plus_misses_color_and_depth_of_every_unlabelled_image() -> None:
+def test_the_student_of_m3l_plus_misses_color_and_depth_of_every_unlabeled_image() -> None:
     nets = watched()
     M3LPlus().loss(nets, STEP, setting())
     ((rgb, present, _),) = nets.student.shown
@@ -105,7 +105,7 @@ def test_the_surest_of_a_class_are_its_own_and_within_the_image() -> None:
     assert surest.tolist() == [[[True, False, False, True, False, False, False]]]
 
 
-def test_balance_weighs_unlabelled_pixels_as_labelled_ones() -> None:
+def test_balance_weighs_unlabeled_pixels_as_labeled_ones() -> None:
     weights = torch.tensor([0.5, 1.0, 1.0, 1.0, 4.0])
     losses = {
         (balanced, name): M3LPlus(sure=0.0, balanced=balanced)

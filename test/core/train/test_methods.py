@@ -24,7 +24,7 @@ def test_every_method_trains_what_it_should_and_nothing_else(name: str) -> None:
 
 
 @pytest.mark.parametrize('name', METHODS)
-def test_unlabelled_images_count_as_much_as_strength_says(name: str) -> None:
+def test_unlabeled_images_count_as_much_as_strength_says(name: str) -> None:
     method = make_method(name, M3LPlus(strong_views=False, sure=0.0))
     other = STEP._replace(unlabeled=random_images(9, labeled=False))
     losses = {}
@@ -57,7 +57,7 @@ def test_cost_counts_what_is_trained_on() -> None:
             counter = looked if network is nets.teacher else trained
             network.decoder.register_forward_hook(_counting(counter))
         method.loss(nets, STEP, setting())
-        # The decoder sees two streams of each of the n = 2 labelled images.
+        # The decoder sees two streams of each of the n = 2 labeled images.
         assert trained['images'] / 4 + looked['images'] / 16 == cost, name
 
 

@@ -60,7 +60,7 @@ def test_the_batches_are_those_of_the_configuration(images: Path, tmp_path: Path
     assert batches.rendered_share_at(3) == pytest.approx(0.3)
 
 
-def test_few_labels_leave_the_other_images_unlabelled(images: Path) -> None:
+def test_few_labels_leave_the_other_images_unlabeled(images: Path) -> None:
     sources = open_sources(images, 'train', labels=5, seed=3)
     assert len(sources.training) == 5
     (rest,) = sources.unlabeled
@@ -94,7 +94,7 @@ def test_an_empty_list_is_refused(images: Path, tmp_path: Path) -> None:
         open_sources(images, str(listed))
 
 
-def test_a_method_for_unlabelled_images_needs_some(images: Path, tmp_path: Path) -> None:
+def test_a_method_for_unlabeled_images_needs_some(images: Path, tmp_path: Path) -> None:
     config = replace(CONFIG, method='m3l_plus')
     with pytest.raises(ConfigError, match='learns from unlabeled images, but there are none'):
         Trainer(config, open_sources(images, 'train'), tmp_path / 'run')

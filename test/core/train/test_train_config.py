@@ -108,7 +108,7 @@ def test_m3l_takes_the_published_optimizer_if_told_nothing_else() -> None:
     assert replace(CONFIG, method='m3l', optimizer=OptimizerConfig()).schedule == OptimizerConfig()
 
 
-def test_unlabelled_images_come_to_count_after_the_burn_in() -> None:
+def test_unlabeled_images_come_to_count_after_the_burn_in() -> None:
     config = replace(CONFIG, steps=100, burn_in=0.2, ramp=0.1)
     assert config.unlabeled_from == 20
     strengths = [config.strength_at(step) for step in (0, 19, 20, 24, 29, 30, 99)]
